@@ -1,0 +1,93 @@
+//! The only place that makes files appear: written under a temporary name, synced, renamed.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that gets its name only in [`AtomicFile::commit`]; dropped before that, it leaves nothing behind.
+#[derive(Debug)]
+pub struct AtomicFile {
+    destination: PathBuf,
+    temporary: PathBuf,
+    committed: bool,
+}
+
+impl AtomicFile {
+    /// Reserves `destination`; its folder is created when it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be created.
+    pub fn new(destination: &Path) -> io::Result<Self> {
+        if let Some(folder) = destination.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
+        let name = destination.file_name().unwrap_or_default().to_string_lossy();
+        // The process id keeps two writers apart; a name left by a killed one is overwritten when the id returns.
+        let temporary = destination.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        Ok(Self { destination: destination.to_owned(), temporary, committed: false })
+    }
+
+    /// Where to write. A library that insists on a path (HDF5) writes here.
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Syncs the temporary file and gives it its name.
+    ///
+    /// # Errors
+    /// When syncing or renaming fails; the temporary file is then removed.
+    pub fn commit(mut self) -> io::Result<()> {
+        File::options().read(true).write(true).open(&self.temporary)?.sync_all()?;
+        fs::rename(&self.temporary, &self.destination)?;
+        self.committed = true;
+        if let Some(folder) = self.destination.parent() {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            // Not every file system can sync a folder; the rename itself has succeeded.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.committed {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Writes `bytes` to `destination`, whole or not at all.
+///
+/// # Errors
+/// When the folder or the file cannot be written; an old file of that name is then untouched.
+pub fn write_atomically(destination: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = AtomicFile::new(destination)?;
+    #[expect(clippy::disallowed_methods, reason = "this file owns the creation of files")]
+    File::create(file.path())?.write_all(bytes)?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = AtomicFile::new(&folder.path().join("a/b.txt")).unwrap();
+        File::options().create(true).append(true).open(file.path()).unwrap();
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn written_file_has_its_bytes_and_no_neighbour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.txt");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,23 @@
+//! What every room stands on and nothing biological: registries of named choices, keyed random streams, digests,
+//! files that appear whole or not at all, progress and stop requests, nearest-name suggestions.
+//!
+//! Invariant: nothing here knows a recording, a window or a tensor. Start reading at [`Choice`] (how a pipeline key
+//! becomes a settings struct) and [`StreamKey`] (how every random draw is named).
+
+mod atomic;
+mod config;
+mod digest;
+mod kind;
+mod nearest;
+mod registry;
+mod stream;
+mod watch;
+
+pub use atomic::{AtomicFile, write_atomically};
+pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table};
+pub use digest::{Digest, sha256_hex};
+pub use kind::SignalKind;
+pub use nearest::nearest;
+pub use registry::{Choice, Chosen, Entry, Registry, read_choice};
+pub use stream::{NormalTable, Purpose, Stream, StreamKey};
+pub use watch::{Progress, Silent, Stopped, Stopwatch, Watch};

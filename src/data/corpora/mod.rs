@@ -1,0 +1,1 @@
+//! Who is in a recording and what its marks mean.

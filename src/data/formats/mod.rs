@@ -1,0 +1,1 @@
+//! Bytes to recordings: WFDB and EDF. Knows nothing of subjects or classes.

@@ -1,0 +1,1 @@
+//! Recordings and events to windows, a corpus to a store.

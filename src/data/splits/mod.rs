@@ -1,0 +1,1 @@
+//! Who may see what: subjects in roles, with a proof.

@@ -1,0 +1,1 @@
+//! Classifiers on an encoder: linear probe, fine-tuning, end-to-end.

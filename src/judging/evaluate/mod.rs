@@ -1,0 +1,1 @@
+//! How a classifier is judged: protocol, controls, scores.

@@ -1,0 +1,1 @@
+//! The subject layer: which negatives count, what the adversary does.

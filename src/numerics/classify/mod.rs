@@ -1,0 +1,1 @@
+//! Shallow classifiers on plain matrices.

@@ -1,0 +1,1 @@
+//! From predictions to numbers: confusion matrices, metrics, intervals over subjects.

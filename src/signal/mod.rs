@@ -1,0 +1,15 @@
+//! The vocabulary: recordings, channels, annotations, events, windows. Types only, no files, no arithmetic beyond the
+//! one rounding of time.
+//!
+//! Invariant: a sample is physical `f32` with a unit; a missing one is NaN; time is the last axis everywhere.
+//! Start reading at [`Recording`], then [`WindowTable`].
+
+mod annotation;
+mod recording;
+mod time;
+mod window;
+
+pub use annotation::{Annotation, Event, Onset, Origin};
+pub use recording::{Channel, DateTime, Recording, Span, SubjectId, Unit, Warning};
+pub use time::{round_half_up, seconds_to_samples};
+pub use window::{Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec, WindowTable};

@@ -1,0 +1,159 @@
+//! One continuous acquisition of one subject, as a file holds it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::annotation::Annotation;
+
+/// A person, by the name a corpus gives; the unit of splits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubjectId(pub String);
+
+impl fmt::Display for SubjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A physical unit as a channel carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Volt.
+    Volt,
+    /// Millivolt.
+    Millivolt,
+    /// Microvolt.
+    Microvolt,
+    /// Nanovolt.
+    Nanovolt,
+    /// Any other text, as the file has it (may be empty).
+    Other(String),
+}
+
+impl Unit {
+    /// Reads a unit as files spell it: `uV`, `µV`, `mV`, `V`, `nV`, case of the prefix kept (`MV` is no millivolt).
+    pub fn parse(text: &str) -> Self {
+        match text.trim() {
+            "V" | "v" | "volt" | "Volt" => Self::Volt,
+            "mV" | "mv" | "millivolt" => Self::Millivolt,
+            "uV" | "uv" | "UV" | "\u{b5}V" | "\u{3bc}V" | "\u{b5}v" | "\u{3bc}v" | "microvolt" => Self::Microvolt,
+            "nV" | "nv" | "nanovolt" => Self::Nanovolt,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// How many microvolts one of it is; `None` for no voltage.
+    pub fn microvolts(&self) -> Option<f64> {
+        match self {
+            Self::Volt => Some(1e6),
+            Self::Millivolt => Some(1e3),
+            Self::Microvolt => Some(1.0),
+            Self::Nanovolt => Some(1e-3),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Volt => "V",
+            Self::Millivolt => "mV",
+            Self::Microvolt => "uV",
+            Self::Nanovolt => "nV",
+            Self::Other(text) => text,
+        })
+    }
+}
+
+/// Date and time of day as a header gives them, without a zone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DateTime {
+    /// Year, four digits.
+    pub year: u16,
+    /// Month, 1..=12.
+    pub month: u8,
+    /// Day, 1..=31.
+    pub day: u8,
+    /// Hour, 0..=23.
+    pub hour: u8,
+    /// Minute, 0..=59.
+    pub minute: u8,
+    /// Second with its fraction, 0..60.
+    pub second: f64,
+}
+
+impl fmt::Display for DateTime {
+    /// ISO 8601; a fraction of a second with its shortest digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}T{:02}:{:02}:", self.year, self.month, self.day, self.hour, self.minute)?;
+        if self.second < 10.0 { write!(f, "0{}", self.second) } else { write!(f, "{}", self.second) }
+    }
+}
+
+/// A half-open stretch of samples (frames) `first..end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// First sample.
+    pub first: u64,
+    /// One past the last.
+    pub end: u64,
+}
+
+impl Span {
+    /// Number of samples.
+    pub fn len(&self) -> u64 {
+        self.end.saturating_sub(self.first)
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.end <= self.first
+    }
+}
+
+/// Something a caller may want to know that is no error: a value in the result, never a log line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Where: a field, a byte, a line, a channel.
+    pub place: String,
+    /// One lower-case sentence.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// One signal of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// As the file has it.
+    pub label: String,
+    /// Unit of `samples`.
+    pub unit: Unit,
+    /// Samples per second.
+    pub rate_hz: f64,
+    /// Physical values; NaN where missing.
+    pub samples: Vec<f32>,
+}
+
+/// What one file (or WFDB record) holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recording {
+    /// Time of the first sample, if the file gives date and time.
+    pub start: Option<DateTime>,
+    /// Signals, in the order of the file.
+    pub channels: Vec<Channel>,
+    /// Marks, in the order of the file.
+    pub annotations: Vec<Annotation>,
+    /// Stretches without data, in samples of the first channel.
+    pub gaps: Vec<Span>,
+    /// What was odd but legal.
+    pub warnings: Vec<Warning>,
+}

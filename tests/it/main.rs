@@ -1,0 +1,16 @@
+//! Integration tests, one binary: each module goes through the public door or the real program.
+
+mod architecture; // layers, file lengths, registries
+mod augment; // transforms through the public door
+mod bad_input; // damaged files, wrong pipelines
+mod cli; // the real program: stdout, stderr, exit codes
+mod corpora; // fixtures through mit-bih and eegmmidb
+mod evaluate; // scores, controls, run folder
+mod formats; // real excerpts through open and read
+mod nn; // encoders: shapes, counts, finite differences
+mod objectives; // losses: golden values, finite differences
+mod preprocess; // corpus to store
+mod resume; // a killed run equals an unbroken one
+mod splits; // roles, proofs, hashes
+mod synthetic; // the synthetic corpus with known class and identity
+mod train; // one batch overfitted, same bits for any number of threads

@@ -1,0 +1,1 @@
+//! Slow studies: `make test-slow`, never in CI.
