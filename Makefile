@@ -1,0 +1,48 @@
+# Every target has one line of help: `make` prints them.
+SHELL := /bin/bash
+# cmake from the PyPI wheel, when .ci/prepare had to put one there, and cargo where rustup puts it
+export PATH := $(CURDIR)/target/cmake/bin:$(HOME)/.cargo/bin:$(PATH)
+CARGO ?= cargo
+DATA ?= $(HOME)/.cache/biossl-data
+
+.PHONY: help prepare build demo test test-slow lint check-features check-cuda golden fixtures
+.DEFAULT_GOAL := help
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+prepare: ## install what a build needs (C compiler, cmake >= 3.26); says how to get Rust
+	@.ci/prepare
+
+build: prepare ## build the program: target/release/biossl
+	$(CARGO) build --release --locked
+
+demo: build ## the whole road on the small real recordings in fixtures/: ECG, then EEG
+	@target/release/biossl demo
+
+test: prepare ## all tests, doc tests and the architecture test
+	$(CARGO) test --locked
+
+test-slow: prepare ## slow studies (three seeds, synthetic corpus): minutes
+	$(CARGO) test --locked --test slow -- --ignored --nocapture
+
+lint: prepare ## fmt, clippy, documentation with warnings denied; licences where cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	@if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed: licences not checked"; fi
+
+check-features: prepare ## the readers alone, and the store alone, build without the rest
+	$(CARGO) check --locked --no-default-features
+	$(CARGO) check --locked --no-default-features --features store
+
+check-cuda: prepare ## type check of the CUDA build with a stub in place of nvcc
+	.ci/check-cuda
+
+golden: ## remake the expected values in fixtures/golden (a virtual environment with SciPy and others)
+	python3 -m venv target/golden
+	target/golden/bin/pip install --quiet numpy scipy scikit-learn wfdb pyedflib
+	for script in fixtures/golden/*.py; do target/golden/bin/python $$script; done
+
+fixtures: ## cut the excerpts in fixtures/ again from the databases under DATA
+	python3 fixtures/cut.py $(DATA)
