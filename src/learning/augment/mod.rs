@@ -1,1 +1,72 @@
-//! Changed copies of windows: transforms with keyed draws.
+//! Changed copies of windows: what two views of one window may differ in, so that an encoder learns what stays.
+//!
+//! Invariant: a view depends on its [`StreamKey`](crate::base::StreamKey) and its [`Source`] alone, never on threads,
+//! order or history; a transform at zero strength gives the same bits; shapes stay. Whether a transform fits the
+//! windows at hand (margins, sampling rate, number of channels) is settled when it is built, never while it runs.
+//!
+//! Start reading at [`Augmentation`], which runs the chain, then any one transform.
+
+mod bandstop;
+mod compose;
+mod error;
+mod gaussian_noise;
+mod sensor_dropout;
+mod signal_mixing;
+mod source;
+mod temporal_cutout;
+mod temporal_delay;
+
+use ndarray::ArrayViewMut2;
+
+pub use bandstop::{Bandstop, Notch};
+pub use compose::{Augmentation, AugmentationConfig};
+pub use error::AugmentError;
+pub use gaussian_noise::GaussianNoise;
+pub use sensor_dropout::SensorDropout;
+pub use signal_mixing::SignalMixing;
+pub use source::{Frame, Partners, Scale, Source};
+pub use temporal_cutout::{Fill, TemporalCutout};
+pub use temporal_delay::{Edge, TemporalDelay};
+
+use crate::base::{Choice, Entry, Registry, Stream, read_choice};
+
+/// All transforms, in the order in which a chain applies them.
+pub static TRANSFORMS: Registry<dyn TransformConfig> = Registry {
+    family: "transform",
+    entries: &[
+        entry::<TemporalDelay>(),
+        entry::<SignalMixing>(),
+        entry::<Bandstop>(),
+        entry::<GaussianNoise>(),
+        entry::<TemporalCutout>(),
+        entry::<SensorDropout>(),
+    ],
+};
+
+const fn entry<C: Choice + TransformConfig>() -> Entry<dyn TransformConfig> {
+    Entry::of::<C>(|kind, user| Ok(Box::new(read_choice::<C>(kind, user)?)))
+}
+
+/// One kind of change as a pipeline writes it.
+pub trait TransformConfig: Send + Sync {
+    /// Row of the transform table, 1 to 9: its place in every chain and the part of its random stream.
+    fn row(&self) -> u8;
+
+    /// How often the transform acts on a view, 0 to 1.
+    fn probability(&self) -> f64;
+
+    /// The transform for windows like `frame`.
+    ///
+    /// # Errors
+    /// A setting outside its range, or one that these windows cannot bear.
+    fn build(&self, frame: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError>;
+}
+
+/// One kind of change, ready to act.
+pub trait Transform: Send + Sync {
+    /// Changes `view` in place. Its parameters come from `stream`, left to right as the table writes them.
+    ///
+    /// # Shapes
+    /// `view`: `[channels, samples]`, normalised.
+    fn apply(&self, source: &Source<'_>, stream: &mut Stream, view: ArrayViewMut2<'_, f32>);
+}
