@@ -1,1 +1,100 @@
-//! Who is in a recording and what its marks mean.
+//! Who is in a recording and what its marks mean: one file a published database.
+//!
+//! Invariant: a subject, a lead or a class is looked up in the corpus's tables, never guessed; what is left out is
+//! counted and named with its reason. Corpora know nothing of windows. Start reading at [`Corpus`], then `mit_bih`.
+
+mod error;
+
+use std::path::PathBuf;
+
+use crate::base::{Registry, SignalKind};
+use crate::data::formats::Header;
+use crate::signal::{Event, Recording, SubjectId};
+
+pub use error::CorpusError;
+
+/// One recording of a corpus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingRef {
+    /// The file that `formats::open` takes.
+    pub path: PathBuf,
+    /// Record name or file name without its ending; unique in the corpus.
+    pub id: String,
+    /// Whose it is.
+    pub subject: SubjectId,
+    /// Visit, from 1.
+    pub session: u16,
+    /// Run number, where the corpus has runs.
+    pub run_number: Option<u16>,
+}
+
+/// A recording that is left out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Excluded {
+    /// As [`RecordingRef::id`].
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a corpus folder holds, in order of id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// To be used.
+    pub recordings: Vec<RecordingRef>,
+    /// Left out, each with its reason.
+    pub excluded: Vec<Excluded>,
+}
+
+/// A channel to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lead {
+    /// Index in the file.
+    pub channel: usize,
+    /// Name of the store's channel, the same in every recording: `MLII`, `other`, `FC5`.
+    pub label: String,
+    /// What it is in this recording: `MLII`, `V1`, `FC5`.
+    pub lead: String,
+}
+
+/// A published database in a folder.
+pub trait Corpus: Send + Sync {
+    /// Its body signal.
+    fn kind(&self) -> SignalKind;
+
+    /// The kebab-case word in pipelines and stores.
+    fn name(&self) -> &'static str;
+
+    /// Class names; labels index them.
+    fn classes(&self) -> Vec<String>;
+
+    /// The one sampling rate of its recordings.
+    fn rate_hz(&self) -> f64;
+
+    /// What is in the folder, headers looked at.
+    ///
+    /// # Errors
+    /// A folder without recordings, an unknown subject, a rate that is not the corpus's outside its `exclude`.
+    fn recordings(&self) -> Result<Listing, CorpusError>;
+
+    /// Which channels are stored under which names.
+    ///
+    /// # Errors
+    /// A lead that is not there.
+    fn leads(&self, of: &RecordingRef, header: &Header) -> Result<Vec<Lead>, CorpusError>;
+
+    /// The marks that mean something. Beats have no duration, trials have one; a run that is one state throughout is
+    /// one long stretch.
+    ///
+    /// # Errors
+    /// A mark that the corpus's tables do not know where they must.
+    fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError>;
+
+    /// Classes that stand in no training role and in no pool.
+    fn pool_excludes(&self) -> Vec<u16> {
+        Vec::new()
+    }
+}
+
+/// All corpora.
+pub static CORPORA: Registry<dyn Corpus> = Registry { family: "corpus", entries: &[] };
