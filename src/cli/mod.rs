@@ -1,6 +1,118 @@
-//! The command line: one file a command, one value out, printed as a table or as JSON.
+//! The command line: one file a command, one value out (a table or, with `--json`, the same as JSON).
+//!
+//! Invariant: results on stdout, everything else on stderr; this room alone prints, reads the environment and ends
+//! the program. Exit codes stand in `exit.rs`. Start reading at [`main`].
+
+mod exit;
+mod inspect;
+mod output;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use exit::Failure;
+use output::Form;
+
+/// Self-supervised learning on biosignals: EEG and ECG recordings to an evaluated classifier.
+#[derive(Debug, Parser)]
+#[command(name = "biossl", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done; 1 data, a file or training failed; 2 the command line or pipeline is wrong\n\
+    (an unknown device too); 130, 143, 138 stopped by SIGINT, SIGTERM, SIGUSR1 after a checkpoint was written.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Threads to use; results do not depend on it [default: all].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// One training seed instead of the pipeline's `seeds`.
+    #[arg(long, global = true, value_name = "N")]
+    seed: Option<u64>,
+    /// Where to compute: cpu, cuda:0, metal. One that is not there is an error.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// No progress on stderr.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Override a key of the pipeline, the value as in TOML: --set train.steps=100.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Global {
+    fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Page }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell what is in recordings: channels, units, rates, samples, annotations.
+    Inspect(inspect::Inspect),
+}
+
+/// The screen of `biossl` alone.
+const TEACH: &str = "\
+biossl: self-supervised learning on biosignals.
+
+It turns EEG and ECG recordings (WFDB, EDF, EDF+) into windows, pretrains an encoder on the training people without
+labels, lets a classifier use it, and scores that on people nobody trained on, beside controls.
+
+Try, in this order:
+  biossl demo                                   the whole road on small real recordings, in minutes
+  biossl inspect FILE                           what is in a recording of yours
+  biossl run pipelines/mitdb-sacl.toml --set corpus.root=DIR
+                                                the whole road on MIT-BIH in DIR
+
+`biossl list` shows what a pipeline can choose from, `biossl COMMAND --help` tells the rest.
+";
 
 /// Runs the program and gives its exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with code 0, mistakes to stderr with code 2; a closed pipe is no fault.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::WRONG));
+        }
+    };
+    exit::end(run(&cli), None)
+}
+
+fn run(cli: &Cli) -> Result<u8, Failure> {
+    let global = &cli.global;
+    if let Some(threads) = global.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(usize::from(threads))
+            .build_global()
+            .map_err(|error| Failure::Usage(format!("cannot start {threads} threads: {error}")))?;
+    }
+    match &cli.command {
+        None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
+        Some(Command::Inspect(command)) => command.run(global),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn parser_is_consistent() {
+        Cli::command().debug_assert();
+    }
 }

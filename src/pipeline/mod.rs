@@ -1,1 +1,10 @@
-//! A TOML file becomes a run.
+//! A TOML file becomes a run: recordings to a store, a split, encoders, classifiers, scores, in one run folder.
+//!
+//! Invariant: sections of the file are rooms, and each room gets its own section only; nothing here computes. Start
+//! reading at [`Pipeline`].
+
+mod error;
+mod text;
+
+pub use error::PipelineError;
+pub use text::{PipelineText, Place};

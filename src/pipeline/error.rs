@@ -1,0 +1,31 @@
+//! What can be wrong with a pipeline itself; what goes wrong on the way is the error of the room where it happens.
+
+use std::path::PathBuf;
+
+use super::text::Place;
+
+/// A pipeline that cannot be read or run.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// A fault of syntax, an unknown key, a wrong type, a value that makes no sense.
+    #[error("{place}: {message}")]
+    Setting {
+        /// Where.
+        place: Box<Place>,
+        /// One lower-case sentence.
+        message: String,
+        /// The remedy.
+        #[help]
+        help: Option<String>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read the pipeline {}", path.display())]
+    #[diagnostic(help("ready pipelines lie in pipelines/; `biossl demo` writes one beside its results"))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
