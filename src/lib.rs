@@ -21,5 +21,11 @@ pub mod judging;
 #[cfg(feature = "train")]
 pub mod pipeline;
 
+#[cfg(feature = "train")]
+pub mod error;
+
 #[cfg(feature = "cli")]
 pub mod cli;
+
+#[cfg(feature = "train")]
+pub use error::Error;

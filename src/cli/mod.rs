@@ -5,6 +5,7 @@
 
 mod exit;
 mod inspect;
+mod list;
 mod output;
 mod terminal;
 
@@ -18,8 +19,10 @@ use output::Form;
 /// Self-supervised learning on biosignals: EEG and ECG recordings to an evaluated classifier.
 #[derive(Debug, Parser)]
 #[command(name = "biossl", version, max_term_width = 110, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done; 1 data, a file or training failed; 2 the command line or pipeline is wrong\n\
-    (an unknown device too); 130, 143, 138 stopped by SIGINT, SIGTERM, SIGUSR1 after a checkpoint was written.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 data, a file or training failed; 2 the command line or pipeline is wrong\n\
+    (an unknown device too); 130, 143, 138 stopped by SIGINT, SIGTERM, SIGUSR1 after a checkpoint was written."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -60,6 +63,8 @@ impl Global {
 enum Command {
     /// Tell what is in recordings: channels, units, rates, samples, annotations.
     Inspect(inspect::Inspect),
+    /// Show what a pipeline can choose from, with every default.
+    List(list::List),
 }
 
 /// The screen of `biossl` alone.
@@ -102,6 +107,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
         Some(Command::Inspect(command)) => command.run(global),
+        Some(Command::List(command)) => command.run(global),
     }
 }
 

@@ -76,7 +76,8 @@ impl Columns {
             let mut line = " ".repeat(indent);
             for (column, cell) in row.iter().enumerate() {
                 let width = widths[column];
-                let _ = if numeric[column] { write!(line, "{cell:>width$}  ") } else { write!(line, "{cell:<width$}  ") };
+                let _ =
+                    if numeric[column] { write!(line, "{cell:>width$}  ") } else { write!(line, "{cell:<width$}  ") };
             }
             let _ = writeln!(text, "{}", line.trim_end());
         }

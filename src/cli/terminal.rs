@@ -44,7 +44,9 @@ impl Progress for Bars {
     fn begin(&self, what: &str, total: u64, unit: &str) {
         let template = match total {
             0 => format!("{{prefix}} {{spinner}} {{human_pos}} {unit}, {{per_sec}} {{wide_msg}}"),
-            _ => format!("{{prefix}} {{bar:24}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left {{wide_msg}}"),
+            _ => format!(
+                "{{prefix}} {{bar:24}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left {{wide_msg}}"
+            ),
         };
         let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));

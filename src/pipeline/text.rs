@@ -53,8 +53,8 @@ impl PipelineText {
     /// # Errors
     /// When it cannot be read or is no UTF-8.
     pub fn read(path: &Path) -> Result<Self, PipelineError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| PipelineError::Read { path: path.to_owned(), source })?;
         Ok(Self::new(path.display().to_string(), text))
     }
 
@@ -137,13 +137,13 @@ impl PipelineText {
 fn lay<'i>(table: &mut ConfigTable<'i>, over: ConfigTable<'i>) {
     for (key, value) in over {
         if let DeValue::Table(inner) = value.get_ref()
-            && let Some(below) = table.get_mut(key.get_ref())
+            && let Some(below) = table.get_mut(key.get_ref().as_ref())
             && let DeValue::Table(below) = below.get_mut()
         {
             lay(below, inner.clone());
             continue;
         }
-        table.remove(key.get_ref());
+        table.remove(key.get_ref().as_ref());
         table.insert(key, value);
     }
 }
