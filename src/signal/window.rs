@@ -82,7 +82,8 @@ pub struct WindowRow {
     pub padding: u32,
     /// Real samples of the same recording stored before `start`, at most the margin.
     pub left: u32,
-    /// Real samples of the same recording stored after `start + trial_samples`.
+    /// Real samples of the same recording stored after `start + trial_samples`, at most the margin and what the span
+    /// holds beyond the trial.
     pub right: u32,
     /// Why the row is not used, if so.
     pub reject: Option<Reject>,
@@ -136,13 +137,19 @@ pub struct WindowSpec {
     pub span: u32,
     /// Samples kept on each side of the stretch.
     pub margin: u32,
-    /// Where evaluation, probes and fine-tuning read: samples after `start`.
+    /// Where evaluation, probes and fine-tuning read rows made by a mark: samples after `start`.
     pub eval_offset: u32,
     /// Applied by the loader (`window`), or already in the samples (`record`, `causal`).
     pub normalisation: Normalisation,
 }
 
 impl WindowSpec {
+    /// Where evaluation reads a row, in samples after its `start`: [`eval_offset`](Self::eval_offset) for rows that a
+    /// mark made, 0 for sliding windows.
+    pub fn eval_offset_of(&self, row: &WindowRow) -> i64 {
+        if row.event.is_some() { i64::from(self.eval_offset) } else { 0 }
+    }
+
     /// Samples a channel of a stored row.
     pub fn stored(&self) -> usize {
         (self.span + 2 * self.margin) as usize

@@ -1,0 +1,209 @@
+//! Written stores come back; damaged and foreign ones are refused.
+
+use ndarray::{Array3, s};
+
+use super::*;
+use crate::data::store::{StoreWriter, write};
+use crate::signal::{Normalisation, Unit};
+
+fn header() -> StoreHeader {
+    let channel = |label: &str| WindowChannel { label: label.into(), unit: Unit::Millivolt };
+    StoreHeader {
+        kind: SignalKind::Ecg,
+        corpus: "made-up".into(),
+        channels: vec![channel("MLII"), channel("other")],
+        spec: WindowSpec {
+            rate_hz: 100.0,
+            length: 6,
+            span: 8,
+            margin: 2,
+            eval_offset: 1,
+            normalisation: Normalisation::Window,
+        },
+        recipe_json: r#"{"low_hz":0.5}"#.into(),
+        pool_excludes: vec![1],
+    }
+}
+
+fn table(n: u32) -> WindowTable {
+    let recording = |i: u32| RecordingEntry {
+        id: format!("r{i}"),
+        subject: i,
+        session: 1,
+        run_number: (i == 1).then_some(7),
+        samples: 1000,
+        content_hash: "00".into(),
+        leads: vec!["MLII".into(), format!("V{i}")],
+    };
+    let row = |i: u32| WindowRow {
+        subject: i % 2,
+        recording: i % 2,
+        start: i64::from(i) * 10 - 4,
+        event: (i % 3 != 0).then_some(i64::from(i)),
+        label: (i % 4 != 0).then_some((i % 2) as u16),
+        trial_samples: 6 + i % 3,
+        padding: 1,
+        left: 2,
+        right: 3,
+        reject: (i == 2).then_some(Reject::Flat),
+    };
+    WindowTable {
+        subjects: vec![SubjectId("p0".into()), SubjectId("p1".into())],
+        recordings: vec![recording(0), recording(1)],
+        classes: vec!["N".into(), "Q".into()],
+        rows: (0..n).map(|i| WindowRow { right: 2 + (8 - (6 + i % 3)), ..row(i) }).collect(),
+    }
+}
+
+fn samples(n: usize) -> Array3<f32> {
+    Array3::from_shape_fn((n, 2, 12), |(i, c, t)| (i * 100 + c * 20 + t) as f32)
+}
+
+fn written(folder: &Path) -> PathBuf {
+    let path = folder.join("a.h5");
+    write(&path, header(), samples(5).view(), &table(5)).unwrap();
+    path
+}
+
+#[test]
+fn store_comes_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&written(folder.path())).unwrap();
+    assert_eq!(store.table(), &table(5));
+    assert_eq!(store.header, header());
+    assert_eq!(store.recipe_hash(), sha256_hex(header().recipe_json.as_bytes()));
+    for row in 0..5 {
+        assert_eq!(store.row(row), samples(5).slice(s![row as usize, .., ..]));
+    }
+}
+
+#[test]
+fn pieces_are_counted_from_the_start_of_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&written(folder.path())).unwrap();
+    let mut into = Array3::zeros((2, 2, 6));
+    let cuts = [Cut { row: 3, offset: -2 }, store.eval_cut(1)];
+    store.gather(&cuts, into.view_mut()).unwrap();
+    assert_eq!(into[[0, 1, 0]], 320.0);
+    assert_eq!(into[[1, 0, 5]], 100.0 + 2.0 + 1.0 + 5.0);
+    assert_eq!(store.eval_cut(0).offset, 0, "a sliding row is read from its start");
+    for (row, offset) in [(3, -3), (3, 5), (5, 0), (0, i64::MAX), (0, i64::MIN)] {
+        let error = store.gather(&[Cut { row, offset }], Array3::zeros((1, 2, 6)).view_mut()).unwrap_err();
+        assert!(matches!(error.fault, StoreFault::Cut { .. }), "{error}");
+    }
+}
+
+#[test]
+fn same_content_gives_the_same_bytes_and_replaces_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = std::fs::read(written(folder.path())).unwrap();
+    let second = std::fs::read(written(folder.path())).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn unfinished_store_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let writer = StoreWriter::create(&path, header(), 5).unwrap();
+    writer.put(0, samples(4).view()).unwrap();
+    assert!(matches!(writer.finish(&table(5)).unwrap_err().fault, StoreFault::Writer { .. }));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn rows_beyond_the_announced_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = StoreWriter::create(&folder.path().join("a.h5"), header(), 5).unwrap();
+    assert!(matches!(writer.put(3, samples(3).view()).unwrap_err().fault, StoreFault::Writer { .. }));
+}
+
+#[test]
+fn cut_file_is_refused_at_every_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let cut = folder.path().join("cut.h5");
+    for share in 0..8 {
+        crate::base::write_atomically(&cut, &whole[..whole.len() * share / 8]).unwrap();
+        assert!(Store::open(&cut).is_err(), "{share}/8 of the file");
+    }
+}
+
+/// A store changed by `change` after it was finished.
+fn changed(folder: &Path, change: impl FnOnce(&hdf5::File) -> hdf5::Result<()>) -> StoreFault {
+    let path = written(folder);
+    let file = hdf5::File::open_rw(&path).unwrap();
+    change(&file).unwrap();
+    file.close().unwrap();
+    let Err(error) = Store::open(&path) else { panic!("it was opened") };
+    error.fault
+}
+
+#[test]
+fn other_schema_version_and_other_files_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = changed(folder.path(), |file| file.attr("schema_version")?.write_scalar(&99_u32));
+    assert!(matches!(fault, StoreFault::Schema { found: 99, known: SCHEMA_VERSION }));
+    let fault = changed(folder.path(), |file| file.delete_attr("format"));
+    assert!(matches!(fault, StoreFault::NoStore));
+}
+
+#[test]
+fn recipe_that_does_not_fit_its_hash_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = changed(folder.path(), |file| {
+        file.attr("recipe")?.write_scalar(&r#"{"low_hz":1}"#.parse::<VarLenUnicode>().unwrap())
+    });
+    assert!(matches!(fault, StoreFault::Value { .. }));
+}
+
+#[test]
+fn data_elsewhere_or_filtered_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = changed(folder.path(), |file| {
+        file.unlink("samples")?;
+        file.link_external("/etc/other.h5", "samples", "samples")
+    });
+    assert!(matches!(fault, StoreFault::Foreign { how: "a link to another file", .. }), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.unlink("samples")?;
+        file.new_dataset::<f32>().shape((5, 2, 12)).chunk((1, 2, 12)).deflate(3).create("samples").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Foreign { .. }), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.unlink("samples")?;
+        file.new_dataset::<f32>().shape((5, 2, 12)).external("raw.bin", 0, 480).create("samples").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Foreign { how: "stored in another file", .. }), "{fault}");
+}
+
+#[test]
+fn huge_and_wrong_shapes_are_refused_before_anything_is_allocated() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = changed(folder.path(), |file| {
+        file.unlink("samples")?;
+        file.new_dataset::<f32>().shape((5, 2, 1 << 40)).create("samples").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Shape { .. }), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.unlink("subjects")?;
+        file.new_dataset::<VarLenUnicode>().shape(1_usize << 40).create("subjects").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Shape { .. }), "{fault}");
+}
+
+#[test]
+fn table_that_contradicts_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (column, value) in [("label", 9), ("trial_samples", 2), ("left", 4), ("recording", 1), ("subject", 7)] {
+        let fault = changed(folder.path(), |file| {
+            let column = file.group("rows")?.dataset(column)?;
+            let mut values = column.read_1d::<i64>()?;
+            values[0] = value;
+            column.as_writer().conversion(hdf5::Conversion::Soft).write(&values)
+        });
+        assert!(matches!(fault, StoreFault::Value { .. }), "{column}: {fault}");
+    }
+}
