@@ -7,6 +7,7 @@ mod exit;
 mod inspect;
 mod list;
 mod output;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;
