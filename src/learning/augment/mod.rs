@@ -15,6 +15,8 @@ mod signal_mixing;
 mod source;
 mod temporal_cutout;
 mod temporal_delay;
+#[cfg(test)]
+mod tests;
 
 use ndarray::ArrayViewMut2;
 
