@@ -1,0 +1,1 @@
+//! Plain-slice kernels, without candle.

@@ -1,0 +1,82 @@
+//! Stacks of linear layers: projector, subject classifier, the head of fine-tuning.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::error::NnError;
+use super::layout::{Init, Layout, ParameterRole};
+use super::weights::Weights;
+
+/// Linear layers with ReLU between them, bias everywhere, no norm, no dropout. Names are PyTorch's for a
+/// `Sequential`: `0.weight`, `0.bias`, `2.weight`, ...
+#[derive(Debug, Clone)]
+pub struct Mlp {
+    sizes: Vec<usize>,
+    layout: Arc<Layout>,
+}
+
+impl Mlp {
+    /// Layers between consecutive `sizes`, PyTorch's start.
+    pub fn new(sizes: &[usize]) -> Self {
+        let mut layout = Layout::new();
+        for (i, pair) in sizes.windows(2).enumerate() {
+            layout.push_affine(&format!("{}", 2 * i), &[pair[1], pair[0]]);
+        }
+        Self { sizes: sizes.to_vec(), layout: Arc::new(layout) }
+    }
+
+    /// The projector of SACL: `dim`-128-128-128-64.
+    pub fn projector(dim: usize) -> Self {
+        Self::new(&[dim, 128, 128, 128, 64])
+    }
+
+    /// The subject classifier: `dim`-128-128-128-`n_subjects`, logits.
+    pub fn subject_classifier(dim: usize, n_subjects: usize) -> Self {
+        Self::new(&[dim, 128, 128, 128, n_subjects])
+    }
+
+    /// One linear layer that starts at zero, so that the first logits are all equal.
+    pub fn linear_head(dim: usize, n_classes: usize) -> Self {
+        let mut layout = Layout::new();
+        layout.push("0.weight", &[n_classes, dim], Init::Constant(0.0), ParameterRole::Weight);
+        layout.push("0.bias", &[n_classes], Init::Constant(0.0), ParameterRole::Bias);
+        Self { sizes: vec![dim, n_classes], layout: Arc::new(layout) }
+    }
+
+    /// Its parameters.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// Numbers a row in.
+    pub fn input(&self) -> usize {
+        self.sizes[0]
+    }
+
+    /// Numbers a row out.
+    pub fn output(&self) -> usize {
+        self.sizes[self.sizes.len() - 1]
+    }
+
+    /// Applies the layers. `weights` are a group of this layout, or the [`Weights::part`] that holds it.
+    ///
+    /// # Shapes
+    /// - `rows`: `[n, input]`; result: `[n, output]`
+    ///
+    /// # Errors
+    /// What candle reports, [`NnError::UnknownParameter`].
+    pub fn forward(&self, rows: &Tensor, weights: &Weights) -> Result<Tensor, NnError> {
+        let last = self.sizes.len() - 2;
+        let mut rows = rows.clone();
+        for i in 0..=last {
+            let weight = weights.view(&format!("{}.weight", 2 * i))?;
+            let bias = weights.view(&format!("{}.bias", 2 * i))?;
+            rows = rows.contiguous()?.matmul(&weight.t()?)?.broadcast_add(&bias)?;
+            if i < last {
+                rows = rows.relu()?;
+            }
+        }
+        Ok(rows)
+    }
+}
