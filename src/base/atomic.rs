@@ -1,4 +1,4 @@
-//! The only place that makes files appear: written under a temporary name, synced, renamed.
+//! The only place that makes files appear: written under a temporary name, synced, renamed; or grown line by line.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -68,6 +68,47 @@ pub fn write_atomically(destination: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
+/// A file that only ever grows: whole lines at its end, past whatever stood there.
+#[derive(Debug)]
+pub struct AppendFile(File);
+
+impl AppendFile {
+    /// Opens the file, and makes it and its folder where they are missing.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made or opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
+        File::options().create(true).append(true).open(path).map(Self)
+    }
+
+    /// Waits until no other process holds the file, and holds it until the value is dropped.
+    ///
+    /// # Errors
+    /// When the file system has no locks.
+    pub fn lock(&self) -> io::Result<()> {
+        self.0.lock()
+    }
+
+    /// Adds one line in a single write, so that a reader never sees half of two.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn append_line(&mut self, line: &str) -> io::Result<()> {
+        self.0.write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// Waits until the disk has it.
+    ///
+    /// # Errors
+    /// When syncing fails.
+    pub fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +120,15 @@ mod tests {
         File::options().create(true).append(true).open(file.path()).unwrap();
         drop(file);
         assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn appended_lines_stand_behind_the_old_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        AppendFile::open(&path).unwrap().append_line("one").unwrap();
+        AppendFile::open(&path).unwrap().append_line("two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
     }
 
     #[test]

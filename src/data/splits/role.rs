@@ -1,0 +1,111 @@
+//! Roles as types: rows that were dealt for one purpose cannot be passed where another is asked for.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::signal::WindowTable;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What rows may be used for. Sealed: there are four roles and no more.
+pub trait Role: sealed::Sealed + Send + Sync + 'static {
+    /// The word in proofs and messages.
+    const NAME: &'static str;
+}
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident = $name:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $role;
+        impl sealed::Sealed for $role {}
+        impl Role for $role {
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+
+roles! {
+    /// Rows that pretraining may see: all usable rows of the training people, labelled or not.
+    Pool = "pool";
+    /// Labelled rows that a classifier learns from.
+    Train = "train";
+    /// Labelled rows of other people, on which every choice is made.
+    Validation = "validation";
+    /// Labelled rows of people that nothing has seen.
+    Test = "test";
+}
+
+/// The rows of one role.
+///
+/// Only a plan makes one, so a person in two roles cannot be put together by hand:
+/// ```compile_fail,E0451
+/// use biossl::data::splits::{Subset, Test};
+/// let mine: Subset<Test> = Subset { rows: vec![0], subjects: vec![0], role: std::marker::PhantomData };
+/// ```
+/// and a role cannot stand in for another:
+/// ```compile_fail,E0308
+/// use biossl::data::splits::{Pool, Split, Subset};
+/// fn pretrain(_: &Subset<Pool>) {}
+/// fn wrong(split: &Split) { pretrain(split.validation()) }
+/// ```
+/// nor can a new role be invented:
+/// ```compile_fail,E0277
+/// struct Everyone;
+/// impl biossl::data::splits::Role for Everyone { const NAME: &'static str = "everyone"; }
+/// ```
+pub struct Subset<R: Role> {
+    rows: Vec<u32>,
+    subjects: Vec<u32>,
+    role: PhantomData<R>,
+}
+
+impl<R: Role> Subset<R> {
+    /// Rows in ascending order; the people are read off them.
+    pub(super) fn new(table: &WindowTable, mut rows: Vec<u32>) -> Self {
+        rows.sort_unstable();
+        let mut subjects: Vec<u32> = rows.iter().map(|&row| table.rows[row as usize].subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        Self { rows, subjects, role: PhantomData }
+    }
+
+    /// Rows of the store, ascending.
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// The people of these rows, as indices into the table's subjects, ascending.
+    pub fn subjects(&self) -> &[u32] {
+        &self.subjects
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The labels of the rows, in their order; `None` only in the pool.
+    pub fn labels(&self, table: &WindowTable) -> Vec<Option<u16>> {
+        self.rows.iter().map(|&row| table.rows[row as usize].label).collect()
+    }
+}
+
+impl<R: Role> Clone for Subset<R> {
+    fn clone(&self) -> Self {
+        Self { rows: self.rows.clone(), subjects: self.subjects.clone(), role: PhantomData }
+    }
+}
+
+impl<R: Role> fmt::Debug for Subset<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows of {} people for {}", self.rows.len(), self.subjects.len(), R::NAME)
+    }
+}

@@ -1,0 +1,58 @@
+//! What can be wrong with a run folder.
+
+use std::path::{Path, PathBuf};
+
+/// Why a run folder could not be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is something at that place.
+    #[error("{} exists already", path.display())]
+    #[diagnostic(help("give another folder with --out, or go on with it by --resume"))]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no run to go on with.
+    #[error("{} is no run folder: it has no {missing}", path.display())]
+    #[diagnostic(help("name the folder that `biossl run` wrote"))]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that every run has.
+        missing: &'static str,
+    },
+    /// A name that cannot be a folder.
+    #[error("`{name}` cannot name a folder of the run")]
+    #[diagnostic(help("use letters, digits, `-`, `_` and `.`"))]
+    BadName {
+        /// The name of an arm.
+        name: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    #[diagnostic(help("is the folder writable, and is there room on the disk?"))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the run is not what it should be.
+    #[error("{}, line {line}: {message}", path.display())]
+    #[diagnostic(help("the file was changed or cut after the run wrote it"))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl RunError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}
