@@ -112,4 +112,9 @@ impl Augmentation {
             }
         }
     }
+
+    /// Whether a view may need a second window.
+    pub fn needs_partners(&self) -> bool {
+        self.links.iter().any(|link| link.probability > 0.0 && link.transform.needs_partners())
+    }
 }

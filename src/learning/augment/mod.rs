@@ -71,4 +71,9 @@ pub trait Transform: Send + Sync {
     /// # Shapes
     /// `view`: `[channels, samples]`, normalised.
     fn apply(&self, source: &Source<'_>, stream: &mut Stream, view: ArrayViewMut2<'_, f32>);
+
+    /// Whether it may draw from [`Source::partners`].
+    fn needs_partners(&self) -> bool {
+        false
+    }
 }

@@ -61,6 +61,10 @@ impl Transform for SignalMixing {
         let gain = (share * rms(view.view()) / rms(partner.view()).max(1e-6)) as f32;
         Zip::from(&mut view).and(&partner).for_each(|x, y| *x += gain * y);
     }
+
+    fn needs_partners(&self) -> bool {
+        self.most > 0.0
+    }
 }
 
 fn rms(window: ArrayView2<'_, f32>) -> f64 {

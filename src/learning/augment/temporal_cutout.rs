@@ -97,4 +97,8 @@ impl Transform for TemporalCutout {
             }
         }
     }
+
+    fn needs_partners(&self) -> bool {
+        self.fill == Fill::Other
+    }
 }

@@ -1,0 +1,38 @@
+//! A batch before it is moved to a device.
+
+use candle_core::{Device, Tensor};
+
+use crate::learning::nn::Batch;
+
+/// A batch in plain memory, so that it can be made on another thread than the one that trains.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostBatch {
+    /// Channels of a window.
+    pub channels: usize,
+    /// Samples of a window.
+    pub length: usize,
+    /// One buffer a view, `[n, channels, samples]`.
+    pub views: Vec<Vec<f32>>,
+    /// Rows of the store, the same for each view.
+    pub rows: Vec<u32>,
+    /// Ranks in the pool or the role.
+    pub slots: Vec<u32>,
+    /// Index of the person among the training people.
+    pub subject: Vec<u32>,
+    /// What a supervised task predicts.
+    pub target: Option<Vec<u32>>,
+}
+
+impl HostBatch {
+    /// Moves the batch to a device.
+    ///
+    /// # Errors
+    /// What the device says, out of memory foremost.
+    pub fn into_batch(self, device: &Device) -> candle_core::Result<Batch> {
+        let shape = (self.rows.len(), self.channels, self.length);
+        let views = self.views.into_iter().map(|view| Tensor::from_vec(view, shape, device));
+        let views = views.collect::<candle_core::Result<Vec<_>>>()?;
+        let rows = vec![self.rows; views.len()];
+        Ok(Batch { views, rows, slots: self.slots, subject: self.subject, target: self.target })
+    }
+}

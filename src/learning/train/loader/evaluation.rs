@@ -1,0 +1,46 @@
+//! Windows as evaluation, probes, fine-tuning and export see them.
+
+use ndarray::{Array3, ArrayViewMut2, s};
+use rayon::prelude::*;
+
+use crate::data::store::Store;
+use crate::learning::augment::Scale;
+use crate::signal::Normalisation;
+
+/// The evaluation windows of `rows`, normalised as the store's recipe says.
+///
+/// # Shapes
+/// `[n, channels, samples]`
+///
+/// # Panics
+/// When the store has no such row.
+pub fn evaluation_windows(store: &Store, rows: &[u32]) -> Array3<f32> {
+    let (channels, length) = (store.channels().len(), store.spec().length as usize);
+    let mut samples = vec![0.0; rows.len() * channels * length];
+    samples.par_chunks_exact_mut(channels * length).zip(rows).for_each(|(into, row)| {
+        let into = ArrayViewMut2::from_shape((channels, length), into).expect("a chunk is a window");
+        write_evaluation_window(store, *row, into);
+    });
+    Array3::from_shape_vec((rows.len(), channels, length), samples).expect("one chunk a row")
+}
+
+/// Writes one evaluation window.
+pub(super) fn write_evaluation_window(store: &Store, row: u32, mut into: ArrayViewMut2<'_, f32>) {
+    let spec = store.spec();
+    let start = (i64::from(spec.margin) + store.eval_cut(row).offset) as usize;
+    let stored = store.row(row);
+    let window = stored.slice(s![.., start..start + spec.length as usize]);
+    let scale = scale_of(spec.normalisation, window);
+    for (channel, (from, mut to)) in window.rows().into_iter().zip(into.rows_mut()).enumerate() {
+        to.zip_mut_with(&from, |to, from| *to = scale.apply(channel, *from));
+    }
+}
+
+/// The constants that bring a nominal window into the form an encoder sees.
+pub(super) fn scale_of(normalisation: Normalisation, window: ndarray::ArrayView2<'_, f32>) -> Scale {
+    match normalisation {
+        Normalisation::Window => Scale::of_window(window),
+        // `record` and `causal` are in the stored samples already.
+        Normalisation::None | Normalisation::Record | Normalisation::Causal => Scale::identity(window.nrows()),
+    }
+}

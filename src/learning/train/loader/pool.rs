@@ -1,0 +1,206 @@
+//! Pretraining's batches: shuffled epochs over the pool, augmented views of each window.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::{ArrayViewMut2, s};
+use rayon::prelude::*;
+
+use super::evaluation::scale_of;
+use super::partners::{PartnerIndex, PartnerScope};
+use super::{HostBatch, LoaderError};
+use crate::base::{NormalTable, Purpose, Stream, StreamKey};
+use crate::data::splits::{Pool, Subset};
+use crate::data::store::Store;
+use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Scale, Source};
+
+/// How the pool is dealt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolLoading {
+    /// The run's seed.
+    pub seed: u64,
+    /// Windows of a batch.
+    pub batch: usize,
+    /// Views of each window.
+    pub views: u16,
+    /// Where partners come from.
+    pub partners: PartnerScope,
+}
+
+/// Batches of augmented views: each epoch holds every window of the pool once, in a new order, at a new position;
+/// windows that fill no batch are left out of that epoch.
+pub struct PoolLoader<'a> {
+    store: &'a Store,
+    /// Rows of the pool in the store's order; the place in this list is the slot.
+    rows: Vec<u32>,
+    subject: Vec<u32>,
+    n_subjects: usize,
+    loading: PoolLoading,
+    augmentation: Augmentation,
+    normals: NormalTable,
+    partners: PartnerIndex,
+    order: Mutex<Option<(u32, Arc<[u32]>)>>,
+}
+
+impl<'a> PoolLoader<'a> {
+    /// A loader of the pool of a split.
+    ///
+    /// # Errors
+    /// A chain that the store cannot feed, a pool smaller than a batch, a window without a partner.
+    pub fn new(
+        store: &'a Store,
+        pool: &Subset<Pool>,
+        augmentation: &AugmentationConfig,
+        loading: PoolLoading,
+    ) -> Result<Self, LoaderError> {
+        let table = store.table();
+        let rows = pool.rows().to_vec();
+        let people = pool.subjects();
+        let rank = |row: &u32| people.binary_search(&table.rows[*row as usize].subject);
+        let subject: Result<Vec<u32>, usize> = rows.iter().map(|row| rank(row).map(|rank| rank as u32)).collect();
+        let subject = subject.expect("a subset lists the people of its rows, ascending");
+        if loading.batch == 0 || loading.batch > rows.len() {
+            return Err(LoaderError::Batch { n_windows: rows.len(), batch: loading.batch });
+        }
+        let spec = store.spec();
+        let channels: Vec<String> = store.channels().iter().map(|channel| channel.label.clone()).collect();
+        let (margin, length) = (spec.margin as usize, spec.length as usize);
+        let augmentation = augmentation.build(&Frame { channels: &channels, rate_hz: spec.rate_hz, margin, length })?;
+        let partners = PartnerIndex::new(loading.partners, &subject);
+        if augmentation.needs_partners() {
+            partners.check(loading.partners, table, &rows)?;
+        }
+        let normals = NormalTable::new(loading.seed);
+        let (n_subjects, order) = (people.len(), Mutex::new(None));
+        Ok(Self { store, rows, subject, n_subjects, loading, augmentation, normals, partners, order })
+    }
+
+    /// Windows of the pool.
+    pub fn n_windows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// People of the pool.
+    pub fn n_subjects(&self) -> usize {
+        self.n_subjects
+    }
+
+    /// Batches of an epoch.
+    pub fn n_batches(&self) -> usize {
+        self.rows.len() / self.loading.batch
+    }
+
+    /// The batch of a step, steps counted from 0 over all epochs.
+    pub fn step(&self, step: u64) -> HostBatch {
+        let n_batches = self.n_batches() as u64;
+        self.batch((step / n_batches) as u32, (step % n_batches) as usize)
+    }
+
+    /// Batch `index` of `epoch`, both from 0.
+    ///
+    /// # Panics
+    /// When the epoch has no such batch.
+    pub fn batch(&self, epoch: u32, index: usize) -> HostBatch {
+        assert!(index < self.n_batches(), "epoch {epoch} has {} batches", self.n_batches());
+        let order = self.order(epoch);
+        let slots = order[index * self.loading.batch..][..self.loading.batch].to_vec();
+        let (channels, length) = (self.store.channels().len(), self.store.spec().length as usize);
+        let nominals: Vec<Nominal> = slots.par_iter().map(|slot| self.nominal(epoch, *slot)).collect();
+        let views = (0..self.loading.views).map(|view| {
+            let mut samples = vec![0.0; slots.len() * channels * length];
+            samples.par_chunks_exact_mut(channels * length).zip(&nominals).for_each(|(into, nominal)| {
+                let into = ArrayViewMut2::from_shape((channels, length), into).expect("a chunk is a window");
+                self.view(epoch, nominal, view, into);
+            });
+            samples
+        });
+        HostBatch {
+            channels,
+            length,
+            views: views.collect(),
+            rows: slots.iter().map(|slot| self.rows[*slot as usize]).collect(),
+            subject: slots.iter().map(|slot| self.subject[*slot as usize]).collect(),
+            slots,
+            target: None,
+        }
+    }
+
+    /// The slots in the order of an epoch; the last order asked for is kept.
+    fn order(&self, epoch: u32) -> Arc<[u32]> {
+        let mut kept = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((of, order)) if *of == epoch => Arc::clone(order),
+            _ => {
+                let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
+                StreamKey::new(self.loading.seed, Purpose::EpochOrder).epoch(epoch).stream().shuffle(&mut order);
+                let order: Arc<[u32]> = order.into();
+                *kept = Some((epoch, Arc::clone(&order)));
+                order
+            }
+        }
+    }
+
+    /// Where a window lies in this epoch and how it is scaled there.
+    fn nominal(&self, epoch: u32, slot: u32) -> Nominal {
+        let spec = self.store.spec();
+        let row = self.rows[slot as usize];
+        let of = &self.store.table().rows[row as usize];
+        let places = of.trial_samples - spec.length + 1;
+        let position =
+            StreamKey::new(self.loading.seed, Purpose::Position).epoch(epoch).row(row).stream().below(places);
+        let start = (spec.margin + position) as usize;
+        let stored = self.store.row(row);
+        let window = stored.slice(s![.., start..start + spec.length as usize]);
+        Nominal {
+            slot,
+            start,
+            earlier: (of.left + position) as usize,
+            later: (of.right + of.trial_samples - position - spec.length) as usize,
+            scale: scale_of(spec.normalisation, window),
+        }
+    }
+
+    fn source<'s>(&'s self, nominal: &'s Nominal, partners: &'s dyn Partners) -> Source<'s> {
+        Source {
+            stored: self.store.row(self.rows[nominal.slot as usize]),
+            start: nominal.start,
+            length: self.store.spec().length as usize,
+            earlier: nominal.earlier,
+            later: nominal.later,
+            scale: &nominal.scale,
+            partners,
+            normals: &self.normals,
+        }
+    }
+
+    fn view(&self, epoch: u32, nominal: &Nominal, view: u16, into: ArrayViewMut2<'_, f32>) {
+        let row = self.rows[nominal.slot as usize];
+        let key = StreamKey::new(self.loading.seed, Purpose::Transforms).epoch(epoch).row(row).view(view);
+        let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
+        self.augmentation.view(&self.source(nominal, &partners), key, into);
+    }
+}
+
+/// A window of one epoch: its place in the stored row and its constants.
+struct Nominal {
+    slot: u32,
+    start: usize,
+    earlier: usize,
+    later: usize,
+    scale: Scale,
+}
+
+/// The partners of one window: other windows of the pool, where this epoch puts them.
+struct PoolPartners<'a> {
+    loader: &'a PoolLoader<'a>,
+    epoch: u32,
+    slot: u32,
+}
+
+impl Partners for PoolPartners<'_> {
+    fn draw(&self, stream: &mut Stream, into: ArrayViewMut2<'_, f32>) {
+        let loader = self.loader;
+        let partner = loader.partners.draw(self.slot, loader.store.table(), &loader.rows, stream);
+        let nominal = loader.nominal(self.epoch, partner);
+        loader.source(&nominal, self).read(0, into);
+    }
+}
