@@ -1,1 +1,11 @@
-//! Shallow classifiers on plain matrices.
+//! Shallow classifiers on plain matrices: rows are windows, columns are features.
+//!
+//! [`Standardiser`] puts features on one scale (by the training rows alone), [`Logistic`] is the linear classifier of
+//! every probe. Everything is f64 inside and gives the same bits for any number of threads.
+
+mod lbfgs;
+mod logistic;
+mod standardise;
+
+pub use logistic::{Examples, Logistic, LogisticFit, class_weights};
+pub use standardise::Standardiser;
