@@ -1,1 +1,20 @@
 //! Recordings and events to windows, a corpus to a store.
+//!
+//! Invariant: EEG and ECG take one path; what differs is in the [`Recipe`] and in the events. Filters see whole
+//! recordings (or the pieces between gaps), never windows; NaN never leaves this room. Start reading at [`windows`],
+//! then [`write_store`], which does it for a corpus with one recording a worker in memory.
+
+mod error;
+mod recipe;
+mod reject;
+mod signal;
+mod summary;
+mod windows;
+mod workers;
+
+pub use error::PreprocessError;
+pub use recipe::{Edge, Pass, Recipe, Reference, resolved_json};
+pub use signal::filtered;
+pub use summary::{ClassCount, Rejected, SubjectCount, Summary};
+pub use windows::{Dropped, Place, Plan, Windows, cut, plan, windows};
+pub use workers::write_store;

@@ -1,0 +1,268 @@
+//! All settings of preprocessing, as a pipeline's `[preprocess]` table writes them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::PreprocessError;
+use crate::base::{SignalKind, canonical_json};
+use crate::numerics::dsp::{Band, Sos};
+use crate::signal::{Normalisation, Unit, seconds_to_samples};
+
+/// Which frequencies a Butterworth filter lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// All: no filter.
+    None,
+    /// Those below `high_hz`.
+    Low,
+    /// Those above `low_hz`.
+    High,
+    /// Those between `low_hz` and `high_hz`.
+    Band,
+}
+
+/// What is subtracted from all channels alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reference {
+    /// Nothing: as recorded.
+    None,
+    /// The mean over the channels, sample by sample.
+    Average,
+}
+
+/// What happens to a window that crosses an end of the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edge {
+    /// The end sample is repeated and counted as padding.
+    Replicate,
+    /// The window is dropped and counted.
+    Drop,
+}
+
+/// How recordings become windows. All keys are written by a person in the pipeline's `[preprocess]` table; those not
+/// given have the default of the signal's kind.
+///
+/// # Source
+/// The default recipes are ours: docs/protocol.md.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Unit in which samples are stored.
+    pub unit: Unit,
+    /// Whether trailing samples that are zero in all channels are cut before filtering.
+    pub cut_padding: bool,
+    /// Butterworth filter, zero phase.
+    pub pass: Pass,
+    /// Its lower edge.
+    pub low_hz: f64,
+    /// Its upper edge.
+    pub high_hz: f64,
+    /// Its order (forwards; backwards it acts a second time).
+    pub order: u32,
+    /// Frequencies that are notched out, zero phase; none by default.
+    pub notch_hz: Vec<f64>,
+    /// Quality of the notches: frequency over bandwidth.
+    pub notch_quality: f64,
+    /// Common reference.
+    pub reference: Reference,
+    /// Length of a window.
+    pub window_s: f64,
+    /// How far a window begins before a mark that has no duration (a beat).
+    pub before_s: f64,
+    /// Where evaluation reads within a stretch that a mark opens (a trial): seconds after its start.
+    pub eval_offset_s: f64,
+    /// Stretches longer than this are cut by sliding.
+    pub slide_over_s: f64,
+    /// Step of sliding windows.
+    pub hop_s: f64,
+    /// Real samples kept on each side of a row, for delays.
+    pub margin_s: f64,
+    /// At the ends of a recording.
+    pub edge: Edge,
+    /// How windows are scaled: `window` by the loader; `none`.
+    pub normalisation: Normalisation,
+    /// A window with a channel whose range is smaller is marked `flat`.
+    pub flat_uv: f64,
+    /// A window with a larger absolute value is marked `amplitude`; off by default.
+    pub amplitude_uv: Option<f64>,
+}
+
+impl Recipe {
+    /// The default of a kind of signal.
+    pub fn defaults(kind: SignalKind) -> Self {
+        let common = Self {
+            unit: Unit::Millivolt,
+            cut_padding: false,
+            pass: Pass::Band,
+            low_hz: 0.5,
+            high_hz: 40.0,
+            order: 4,
+            notch_hz: Vec::new(),
+            notch_quality: 30.0,
+            reference: Reference::None,
+            // 704 samples at 360 Hz.
+            window_s: 704.0 / 360.0,
+            before_s: 352.0 / 360.0,
+            eval_offset_s: 0.0,
+            slide_over_s: 10.0,
+            hop_s: 704.0 / 360.0,
+            margin_s: 0.1,
+            edge: Edge::Replicate,
+            normalisation: Normalisation::Window,
+            flat_uv: 10.0,
+            amplitude_uv: None,
+        };
+        match kind {
+            SignalKind::Ecg => common,
+            SignalKind::Eeg => Self {
+                unit: Unit::Microvolt,
+                cut_padding: true,
+                low_hz: 1.0,
+                reference: Reference::Average,
+                window_s: 2.0,
+                before_s: 1.0,
+                eval_offset_s: 0.25,
+                hop_s: 2.0,
+                margin_s: 0.25,
+                flat_uv: 0.5,
+                ..common
+            },
+        }
+    }
+
+    /// Refuses settings that make no sense at `rate_hz`.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Setting`] with the key.
+    pub fn check(&self, rate_hz: f64) -> Result<(), PreprocessError> {
+        let refuse = |key, message: String| Err(PreprocessError::Setting { key, message });
+        let seconds = [
+            ("before_s", self.before_s),
+            ("eval_offset_s", self.eval_offset_s),
+            ("margin_s", self.margin_s),
+            ("flat_uv", self.flat_uv),
+        ];
+        if let Some((key, value)) = seconds.into_iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
+            return refuse(key, format!("{value} is negative or no number"));
+        }
+        for (key, value) in [("window_s", self.window_s), ("hop_s", self.hop_s)] {
+            if !value.is_finite() || seconds_to_samples(value, rate_hz) < 1 {
+                return refuse(key, format!("{value} s is less than one sample at {rate_hz} Hz"));
+            }
+        }
+        if self.slide_over_s.is_nan() || self.slide_over_s < self.window_s {
+            return refuse("slide_over_s", format!("{} s is shorter than a window", self.slide_over_s));
+        }
+        if self.unit.microvolts().is_none() {
+            return refuse(
+                "unit",
+                format!("`{}` is no voltage; volt, millivolt, microvolt and nanovolt are", self.unit),
+            );
+        }
+        if let Normalisation::Record | Normalisation::Causal = self.normalisation {
+            return refuse("normalisation", "this version scales by `window` or `none` only".to_owned());
+        }
+        self.filters(rate_hz).map(drop)
+    }
+
+    /// The filters at `rate_hz`, in the order in which they are applied.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Setting`] when an edge is not between 0 and half the rate.
+    pub fn filters(&self, rate_hz: f64) -> Result<Vec<Sos>, PreprocessError> {
+        let band = match self.pass {
+            Pass::None => None,
+            Pass::Low => Some(("high_hz", Band::Low { hz: self.high_hz })),
+            Pass::High => Some(("low_hz", Band::High { hz: self.low_hz })),
+            Pass::Band => Some(("low_hz", Band::Band { low_hz: self.low_hz, high_hz: self.high_hz })),
+        };
+        let refuse = |key| {
+            move |error: crate::numerics::dsp::DspError| PreprocessError::Setting { key, message: error.to_string() }
+        };
+        let mut filters = Vec::new();
+        if let Some((key, band)) = band {
+            filters.push(Sos::butterworth(self.order as usize, band, rate_hz).map_err(refuse(key))?);
+        }
+        for &hz in &self.notch_hz {
+            filters.push(Sos::notch(hz, hz / self.notch_quality, rate_hz).map_err(refuse("notch_hz"))?);
+        }
+        Ok(filters)
+    }
+}
+
+/// Everything that makes a store what it is, as canonical JSON: the corpus and its settings (without `root`, which is
+/// a place, not a meaning) and the recipe. Its SHA-256 is the recipe hash.
+///
+/// ```
+/// use biossl::base::SignalKind;
+/// use biossl::data::preprocess::{Recipe, resolved_json};
+/// let recipe = Recipe::defaults(SignalKind::Eeg);
+/// let here = serde_json::json!({ "root": "/here", "runs": [4, 8, 12] });
+/// let there = serde_json::json!({ "root": "/there", "runs": [4, 8, 12] });
+/// assert_eq!(resolved_json("eegmmidb", &here, &recipe), resolved_json("eegmmidb", &there, &recipe));
+/// ```
+pub fn resolved_json(corpus: &str, settings: &Value, recipe: &Recipe) -> String {
+    let mut corpus_keys = settings.as_object().cloned().unwrap_or_default();
+    corpus_keys.remove("root");
+    corpus_keys.insert("name".to_owned(), Value::from(corpus));
+    let mut keys = Map::new();
+    keys.insert("corpus".to_owned(), Value::Object(corpus_keys));
+    keys.insert("preprocess".to_owned(), serde_json::to_value(recipe).expect("a recipe is plain data"));
+    canonical_json(&keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{overlay, parse_table};
+
+    fn read(text: &str) -> Recipe {
+        overlay(&Recipe::defaults(SignalKind::Ecg), &parse_table(text).unwrap(), &[]).unwrap()
+    }
+
+    #[test]
+    fn defaults_make_the_windows_of_the_protocol() {
+        let ecg = Recipe::defaults(SignalKind::Ecg);
+        assert_eq!(seconds_to_samples(ecg.window_s, 360.0), 704);
+        assert_eq!(seconds_to_samples(ecg.before_s, 360.0), 352);
+        assert_eq!(seconds_to_samples(ecg.margin_s, 360.0), 36);
+        let eeg = Recipe::defaults(SignalKind::Eeg);
+        assert_eq!(seconds_to_samples(eeg.window_s, 160.0), 320);
+        assert_eq!(seconds_to_samples(eeg.eval_offset_s, 160.0), 40);
+        ecg.check(360.0).unwrap();
+        eeg.check(160.0).unwrap();
+    }
+
+    #[test]
+    fn any_other_setting_gives_another_hash() {
+        let base = Recipe::defaults(SignalKind::Ecg);
+        let json = |recipe: &Recipe, settings| resolved_json("mit-bih", &settings, recipe);
+        let plain = json(&base, Value::Null);
+        assert_ne!(plain, json(&read("high_hz = 45"), Value::Null));
+        assert_ne!(plain, json(&base, serde_json::json!({ "exclude": [] })));
+        assert_eq!(plain, json(&read("high_hz = 40"), Value::Null));
+        assert!(
+            plain.starts_with(r#"{"corpus":{"name":"mit-bih"},"preprocess":{"amplitude_uv":null,"before_s":0.9777"#)
+        );
+    }
+
+    #[test]
+    fn senseless_settings_are_refused_with_their_key() {
+        for (text, expected) in [
+            ("high_hz = 180", "low_hz"),
+            ("low_hz = 50", "low_hz"),
+            ("window_s = 0", "window_s"),
+            ("hop_s = -1", "hop_s"),
+            ("margin_s = -0.1", "margin_s"),
+            ("normalisation = \"record\"", "normalisation"),
+            ("notch_hz = [200]", "notch_hz"),
+            ("slide_over_s = 1", "slide_over_s"),
+        ] {
+            let Err(PreprocessError::Setting { key, .. }) = read(text).check(360.0) else { panic!("{text}") };
+            assert_eq!(key, expected, "{text}");
+        }
+    }
+}

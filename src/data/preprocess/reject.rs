@@ -1,0 +1,50 @@
+//! Which windows are not used, and why.
+
+use ndarray::ArrayView2;
+
+use super::recipe::Recipe;
+use crate::signal::Reject;
+
+/// Judges a stretch; the first reason that holds counts.
+///
+/// # Shapes
+/// `[channels, samples]`, in the recipe's unit
+pub(super) fn reject(stretch: ArrayView2<'_, f32>, recipe: &Recipe) -> Option<Reject> {
+    // `Recipe::check` has refused units that are no voltage.
+    let in_unit = |microvolts: f64| microvolts / recipe.unit.microvolts().unwrap_or(1.0);
+    if stretch.iter().any(|x| !x.is_finite()) {
+        return Some(Reject::NonFinite);
+    }
+    let (mut flat, mut largest) = (false, 0.0_f64);
+    for channel in stretch.rows() {
+        let (low, high) = channel.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+            (low.min(f64::from(x)), high.max(f64::from(x)))
+        });
+        flat |= high - low < in_unit(recipe.flat_uv);
+        largest = largest.max(high.abs()).max(low.abs());
+    }
+    if flat {
+        Some(Reject::Flat)
+    } else {
+        recipe.amplitude_uv.filter(|&limit| largest > in_unit(limit)).map(|_| Reject::Amplitude)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::base::SignalKind;
+
+    #[test]
+    fn reasons_are_tested_in_their_order() {
+        let recipe = Recipe { amplitude_uv: Some(2000.0), ..Recipe::defaults(SignalKind::Ecg) };
+        let judge = |stretch: ndarray::Array2<f32>| reject(stretch.view(), &recipe);
+        assert_eq!(judge(array![[0.0, 1.0], [0.0, 0.5]]), None);
+        assert_eq!(judge(array![[0.0, 1.0], [0.7, 0.705]]), Some(Reject::Flat));
+        assert_eq!(judge(array![[f32::NAN, 1.0], [0.7, 0.7]]), Some(Reject::NonFinite));
+        assert_eq!(judge(array![[0.0, -2.5], [0.0, 0.5]]), Some(Reject::Amplitude));
+        assert_eq!(judge(array![[0.0, -2.5], [0.7, 0.7]]), Some(Reject::Flat));
+    }
+}

@@ -1,0 +1,131 @@
+//! What a person sees of a store that was made.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::windows::Dropped;
+use crate::data::corpora::Excluded;
+use crate::signal::{Reject, WindowTable};
+
+/// Windows of one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// Its name; `None`: stretches without a class, for pretraining only.
+    pub class: Option<String>,
+    /// Rows of it, rejected ones included.
+    pub windows: usize,
+    /// Rejected ones.
+    pub rejected: usize,
+}
+
+/// Windows of one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubjectCount {
+    /// Who.
+    pub subject: String,
+    /// By class, in the order of [`Summary::classes`].
+    pub windows: Vec<usize>,
+}
+
+/// Windows rejected for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// Whose.
+    pub subject: String,
+    /// Of which class.
+    pub class: Option<String>,
+    /// Why.
+    pub reason: Reject,
+    /// How many.
+    pub windows: usize,
+}
+
+/// What a store holds and what was left out of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Where it lies.
+    pub store: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Corpus.
+    pub corpus: String,
+    /// SHA-256 of the resolved recipe.
+    pub recipe_hash: String,
+    /// Number of recordings.
+    pub recordings: usize,
+    /// Number of rows.
+    pub windows: usize,
+    /// Rows by class, in the corpus's order, those without a class last.
+    pub classes: Vec<ClassCount>,
+    /// Rows by subject.
+    pub subjects: Vec<SubjectCount>,
+    /// Recordings left out, each with its reason.
+    pub excluded: Vec<Excluded>,
+    /// Rows marked as rejected, by subject, class and reason.
+    pub rejected: Vec<Rejected>,
+    /// Marks that gave no row.
+    pub dropped: Dropped,
+    /// What was odd in the files, each with its recording.
+    pub warnings: Vec<String>,
+}
+
+/// Rows by class (the last place for those without one), for any iterator of labels.
+pub(super) fn by_class(labels: impl Iterator<Item = Option<u16>>, n_classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; n_classes + 1];
+    for label in labels {
+        counts[label.map_or(n_classes, |label| usize::from(label).min(n_classes))] += 1;
+    }
+    counts
+}
+
+fn class_name(table: &WindowTable, place: usize) -> Option<String> {
+    table.classes.get(place).cloned()
+}
+
+/// Rows by class, the place for those without one only when there are some.
+pub(super) fn class_counts(table: &WindowTable) -> Vec<ClassCount> {
+    let n = table.classes.len();
+    let windows = by_class(table.rows.iter().map(|row| row.label), n);
+    let rejected = by_class(table.rows.iter().filter(|row| row.reject.is_some()).map(|row| row.label), n);
+    let counts = windows.into_iter().zip(rejected).enumerate();
+    counts
+        .map(|(i, (windows, rejected))| ClassCount { class: class_name(table, i), windows, rejected })
+        .filter(|count| count.class.is_some() || count.windows > 0)
+        .collect()
+}
+
+/// Rows by subject and class.
+pub(super) fn subject_counts(table: &WindowTable) -> Vec<SubjectCount> {
+    let n = table.classes.len();
+    let mut counts = vec![vec![0; n + 1]; table.subjects.len()];
+    for row in &table.rows {
+        counts[row.subject as usize][row.label.map_or(n, usize::from)] += 1;
+    }
+    let unlabelled = table.rows.iter().any(|row| row.label.is_none());
+    let named = table.subjects.iter().zip(counts);
+    named
+        .map(|(subject, mut windows)| {
+            windows.truncate(n + usize::from(unlabelled));
+            SubjectCount { subject: subject.to_string(), windows }
+        })
+        .collect()
+}
+
+/// Rejected rows by subject, class and reason.
+pub(super) fn rejections(table: &WindowTable) -> Vec<Rejected> {
+    let mut counts: BTreeMap<(u32, usize, Reject), usize> = BTreeMap::new();
+    for row in &table.rows {
+        if let Some(reason) = row.reject {
+            *counts.entry((row.subject, row.label.map_or(table.classes.len(), usize::from), reason)).or_default() += 1;
+        }
+    }
+    let rejected = |((subject, class, reason), windows): ((u32, usize, Reject), usize)| Rejected {
+        subject: table.subjects[subject as usize].to_string(),
+        class: class_name(table, class),
+        reason,
+        windows,
+    };
+    counts.into_iter().map(rejected).collect()
+}

@@ -1,0 +1,221 @@
+//! Events to windows: where they lie (plan), then their samples (cut).
+
+use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use serde::Serialize;
+
+use super::error::PreprocessError;
+use super::recipe::{Edge, Recipe};
+use super::reject::reject;
+use super::signal::{extent, filtered};
+use crate::data::corpora::Lead;
+use crate::signal::{Event, Recording, WindowRow, WindowSpec, seconds_to_samples};
+
+/// Where a row lies in its recording; samples at the recording's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// First sample of the nominal window or stretch.
+    pub start: i64,
+    /// Sample of the mark; `None` for sliding windows.
+    pub event: Option<i64>,
+    /// Class.
+    pub label: Option<u16>,
+    /// Length of the stretch.
+    pub trial_samples: u32,
+}
+
+/// What gave no window, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Dropped {
+    /// Stretches shorter than a window.
+    pub short: usize,
+    /// Ends of slid stretches that were shorter than a window.
+    pub partial: usize,
+    /// Windows that cross an end of the recording, where `edge` is `drop`.
+    pub edge: usize,
+    /// Marks outside the recording.
+    pub outside: usize,
+}
+
+impl Dropped {
+    /// Adds another count.
+    pub(super) fn add(&mut self, other: Self) {
+        self.short += other.short;
+        self.partial += other.partial;
+        self.edge += other.edge;
+        self.outside += other.outside;
+    }
+}
+
+/// The rows of a recording, before any sample is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// In order of the events.
+    pub places: Vec<Place>,
+    /// What gave none.
+    pub dropped: Dropped,
+}
+
+/// Rows with their samples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Windows {
+    /// `[rows, channels, stored]`, in the recipe's unit, not normalised, without NaN.
+    pub samples: Array3<f32>,
+    /// One entry a row; `subject` and `recording` are 0 until a store numbers them.
+    pub rows: Vec<WindowRow>,
+    /// How the rows are laid out.
+    pub spec: WindowSpec,
+    /// What gave no row.
+    pub dropped: Dropped,
+}
+
+/// Makes the windows of one recording.
+///
+/// # Errors
+/// As [`filtered`], or a setting that makes no sense at the recording's rate.
+pub fn windows(
+    recording: &Recording,
+    leads: &[Lead],
+    events: &[Event],
+    recipe: &Recipe,
+) -> Result<Windows, PreprocessError> {
+    let (samples, rate_hz) = extent(recording, leads, recipe)?;
+    recipe.check(rate_hz)?;
+    let plan = plan(events, samples, rate_hz, recipe);
+    let spec = spec(&plan.places, rate_hz, recipe);
+    let signal = filtered(recording, leads, recipe)?;
+    let (samples, rows) = cut(&signal, &plan.places, &spec, recipe);
+    Ok(Windows { samples, rows, spec, dropped: plan.dropped })
+}
+
+/// Places the windows of a recording of `samples` samples. A mark without duration (a beat) gives the window around
+/// it, one with a duration (a trial) its stretch, and a stretch over `slide_over_s` windows by sliding.
+pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> Plan {
+    let length = seconds_to_samples(recipe.window_s, rate_hz);
+    let before = seconds_to_samples(recipe.before_s, rate_hz);
+    let hop = seconds_to_samples(recipe.hop_s, rate_hz).max(1);
+    let samples = samples as i64;
+    let mut plan = Plan::default();
+    for event in events {
+        let onset = event.onset.sample(rate_hz);
+        let label = event.class;
+        if onset < 0 || onset >= samples {
+            plan.dropped.outside += 1;
+            continue;
+        }
+        let Some(duration_s) = event.duration_s else {
+            let place = Place { start: onset - before, event: Some(onset), label, trial_samples: length as u32 };
+            plan.add(place, samples, recipe.edge);
+            continue;
+        };
+        let stretch = seconds_to_samples(duration_s, rate_hz);
+        if stretch < length {
+            plan.dropped.short += 1;
+        } else if duration_s > recipe.slide_over_s {
+            let end = (onset + stretch).min(samples);
+            let mut start = onset;
+            while start + length <= end {
+                plan.places.push(Place { start, event: None, label, trial_samples: length as u32 });
+                start += hop;
+            }
+            plan.dropped.partial += usize::from(start < end);
+        } else {
+            plan.add(
+                Place { start: onset, event: Some(onset), label, trial_samples: stretch as u32 },
+                samples,
+                recipe.edge,
+            );
+        }
+    }
+    plan
+}
+
+impl Plan {
+    fn add(&mut self, place: Place, samples: i64, edge: Edge) {
+        match edge {
+            Edge::Drop if padding(&place, samples) > 0 => self.dropped.edge += 1,
+            Edge::Drop | Edge::Replicate => self.places.push(place),
+        }
+    }
+}
+
+/// Samples of the stretch that lie outside the recording.
+fn padding(place: &Place, samples: i64) -> u32 {
+    let end = place.start + i64::from(place.trial_samples);
+    let inside = (end.min(samples) - place.start.max(0)).max(0);
+    place.trial_samples - inside as u32
+}
+
+/// How rows at these places are laid out: the span is the longest stretch. Where no mark made a row, evaluation reads
+/// from the start.
+pub(super) fn spec(places: &[Place], rate_hz: f64, recipe: &Recipe) -> WindowSpec {
+    let samples = |seconds: f64| seconds_to_samples(seconds, rate_hz) as u32;
+    let length = samples(recipe.window_s);
+    let marked = places.iter().any(|place| place.event.is_some());
+    WindowSpec {
+        rate_hz,
+        length,
+        span: places.iter().map(|place| place.trial_samples).max().unwrap_or(length).max(length),
+        margin: samples(recipe.margin_s),
+        eval_offset: if marked { samples(recipe.eval_offset_s) } else { 0 },
+        normalisation: recipe.normalisation,
+    }
+}
+
+/// Cuts rows out of a filtered recording. Past its ends the end sample is repeated; what is missing becomes zero, and
+/// a row whose stretch it touches is rejected.
+///
+/// # Shapes
+/// `signal`: `[channels, samples]`; gives `[rows, channels, stored]`
+pub fn cut(
+    signal: &Array2<f64>,
+    places: &[Place],
+    spec: &WindowSpec,
+    recipe: &Recipe,
+) -> (Array3<f32>, Vec<WindowRow>) {
+    let (channels, n) = signal.dim();
+    let margin = i64::from(spec.margin);
+    let mut samples = Array3::zeros((places.len(), channels, spec.stored()));
+    let mut rows = Vec::with_capacity(places.len());
+    for (place, mut row) in places.iter().zip(samples.axis_iter_mut(Axis(0))) {
+        let first = place.start - margin;
+        for (from, mut to) in signal.axis_iter(Axis(0)).zip(row.axis_iter_mut(Axis(0))) {
+            for (j, to) in to.iter_mut().enumerate() {
+                let t = (first + j as i64).clamp(0, n as i64 - 1);
+                *to = from[t as usize] as f32;
+            }
+        }
+        let stretch = row.slice(s![.., margin as usize..margin as usize + place.trial_samples as usize]);
+        let rejected = reject(stretch, recipe);
+        let (left, right) = real_neighbours(row.view(), place, spec, n as i64);
+        row.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+        rows.push(WindowRow {
+            subject: 0,
+            recording: 0,
+            start: place.start,
+            event: place.event,
+            label: place.label,
+            trial_samples: place.trial_samples,
+            padding: padding(place, n as i64),
+            left,
+            right,
+            reject: rejected,
+        });
+    }
+    (samples, rows)
+}
+
+/// How many stored samples before and after the stretch are real and without a gap.
+fn real_neighbours(row: ArrayView2<'_, f32>, place: &Place, spec: &WindowSpec, n: i64) -> (u32, u32) {
+    let trial = place.trial_samples as usize;
+    let (margin, end) = (spec.margin as usize, place.start + i64::from(place.trial_samples));
+    let before = place.start.clamp(0, i64::from(spec.margin)) as usize;
+    let after = (n - end).clamp(0, (spec.stored() - margin - trial) as i64) as usize;
+    let whole = |j: usize| row.column(j).iter().all(|x| x.is_finite());
+    let left = (0..before).take_while(|i| whole(margin - 1 - i)).count();
+    let right = (0..after).take_while(|i| whole(margin + trial + i)).count();
+    (left as u32, right as u32)
+}
+
+#[cfg(test)]
+#[path = "windows_tests.rs"]
+mod tests;

@@ -1,0 +1,131 @@
+//! Positions, margins, padding and rejects of windows.
+
+use super::*;
+use crate::base::SignalKind;
+use crate::data::preprocess::Pass;
+use crate::signal::{Channel, Onset, Reject, Unit};
+
+/// A ramp: the value of a sample is its index.
+fn ramp(samples: usize, rate_hz: f64, unit: Unit) -> (Recording, Vec<Lead>) {
+    let values = (0..samples).map(|t| t as f32).collect();
+    let channel = Channel { label: "c".into(), unit, rate_hz, samples: values };
+    let recording = Recording { channels: vec![channel], ..Recording::default() };
+    (recording, vec![Lead { channel: 0, label: "c".into(), lead: "c".into() }])
+}
+
+fn beat(sample: i64) -> Event {
+    Event { onset: Onset::Sample(sample), duration_s: None, class: Some(2) }
+}
+
+fn trial(onset_s: f64, duration_s: f64) -> Event {
+    Event { onset: Onset::Seconds(onset_s), duration_s: Some(duration_s), class: Some(1) }
+}
+
+fn unfiltered(kind: SignalKind) -> Recipe {
+    Recipe { pass: Pass::None, reference: super::super::Reference::None, ..Recipe::defaults(kind) }
+}
+
+fn ecg(events: &[Event]) -> Windows {
+    let (recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    windows(&recording, &leads, events, &unfiltered(SignalKind::Ecg)).unwrap()
+}
+
+fn eeg(events: &[Event]) -> Windows {
+    let (recording, leads) = ramp(5000, 160.0, Unit::Microvolt);
+    windows(&recording, &leads, events, &unfiltered(SignalKind::Eeg)).unwrap()
+}
+
+#[test]
+fn beat_stands_at_index_352_of_its_window() {
+    let given = ecg(&[beat(1000)]);
+    assert_eq!((given.spec.length, given.spec.margin, given.spec.stored()), (704, 36, 776));
+    let row = &given.rows[0];
+    assert_eq!((row.start, row.event, row.label), (648, Some(1000), Some(2)));
+    assert_eq!((row.padding, row.left, row.right), (0, 36, 36));
+    assert_eq!(given.samples[[0, 0, 36 + 352]], 1000.0);
+    assert_eq!(given.samples[[0, 0, 0]], 1000.0 - 352.0 - 36.0);
+    assert_eq!(given.samples[[0, 0, 775]], 1000.0 + 351.0 + 36.0);
+}
+
+#[test]
+fn ends_are_repeated_and_counted() {
+    let given = ecg(&[beat(10), beat(4990), beat(360)]);
+    let [first, last, near] = &given.rows[..] else { panic!("{:?}", given.rows) };
+    assert_eq!((first.start, first.padding, first.left, first.right), (-342, 342, 0, 36));
+    assert!((0..=36 + 342).all(|j| given.samples[[0, 0, j]] == 0.0));
+    assert_eq!((last.start, last.padding, last.left, last.right), (4638, 342, 36, 0));
+    assert_eq!(given.samples[[1, 0, 775]], 4999.0);
+    // A window that begins just inside has fewer real neighbours than the margin.
+    assert_eq!((near.start, near.padding, near.left), (8, 0, 8));
+}
+
+#[test]
+fn edge_windows_are_dropped_and_counted_on_request() {
+    let (recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    let recipe = Recipe { edge: Edge::Drop, ..unfiltered(SignalKind::Ecg) };
+    let events = [beat(351), beat(352), beat(4648), beat(4649), beat(5000), beat(-1)];
+    let given = windows(&recording, &leads, &events, &recipe).unwrap();
+    assert_eq!(given.rows.iter().map(|row| row.start).collect::<Vec<_>>(), [0, 4296]);
+    assert_eq!(given.dropped, Dropped { edge: 2, outside: 2, ..Dropped::default() });
+}
+
+#[test]
+fn trial_begins_at_its_rounded_onset_and_is_stored_whole() {
+    let given = eeg(&[trial(4.2, 4.1), trial(8.3, 4.0), trial(12.3, 1.9)]);
+    assert_eq!(given.dropped, Dropped { short: 1, ..Dropped::default() });
+    assert_eq!((given.spec.length, given.spec.span, given.spec.margin, given.spec.eval_offset), (320, 656, 40, 40));
+    let [one, other] = &given.rows[..] else { panic!("{:?}", given.rows) };
+    assert_eq!((one.start, one.event, one.trial_samples), (672, Some(672), 656));
+    assert_eq!((one.left, one.right), (40, 40));
+    assert_eq!(given.samples[[0, 0, 40]], 672.0);
+    // A shorter trial is followed by real samples.
+    assert_eq!((other.start, other.trial_samples, other.right), (1328, 640, 56));
+    assert_eq!(given.samples[[1, 0, 40 + 656]], 1328.0 + 656.0);
+}
+
+#[test]
+fn trial_past_the_end_is_padded_and_its_right_side_is_not_real() {
+    let given = eeg(&[trial(29.0, 4.1)]);
+    let row = &given.rows[0];
+    assert_eq!((row.start, row.trial_samples, row.padding, row.right), (4640, 656, 296, 0));
+    assert_eq!(given.samples[[0, 0, 40 + 655]], 4999.0);
+}
+
+#[test]
+fn long_stretch_is_slid_over_and_its_rest_counted() {
+    let given = eeg(&[trial(0.5, 60.0)]);
+    let starts: Vec<i64> = given.rows.iter().map(|row| row.start).collect();
+    assert_eq!(starts.len(), 15);
+    assert_eq!((starts[0], starts[1], starts[14]), (80, 400, 4560));
+    assert!(given.rows.iter().all(|row| row.event.is_none() && row.trial_samples == 320 && row.label == Some(1)));
+    assert_eq!(given.dropped.partial, 1);
+    assert_eq!((given.spec.span, given.spec.eval_offset), (320, 0));
+    let overlapping = Recipe { hop_s: 1.0, ..unfiltered(SignalKind::Eeg) };
+    let events = [trial(0.0, 60.0)];
+    assert_eq!(plan(&events, 960, 160.0, &overlapping).places.len(), 5);
+}
+
+#[test]
+fn missing_sample_rejects_the_window_and_shortens_its_neighbours_margin() {
+    let (mut recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    recording.channels[0].samples[1370] = f32::NAN;
+    let events = [beat(1000), beat(1030), beat(1800)];
+    let given = windows(&recording, &leads, &events, &unfiltered(SignalKind::Ecg)).unwrap();
+    let rejects: Vec<_> = given.rows.iter().map(|row| row.reject).collect();
+    assert_eq!(rejects, [None, Some(Reject::NonFinite), None]);
+    assert_eq!((given.rows[0].right, given.rows[2].left), (18, 36));
+    assert!(given.samples.iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn any_setting_of_the_plan_fits_what_the_store_demands() {
+    // The rows of every mark satisfy the checks of a store: stretches within the span, neighbours within the margin.
+    let events: Vec<Event> = (0..40).map(|i| trial(0.13 * f64::from(i) * 6.0, 2.0 + 0.1 * f64::from(i % 9))).collect();
+    let given = eeg(&events);
+    let spec = &given.spec;
+    for row in &given.rows {
+        assert!((spec.length..=spec.span).contains(&row.trial_samples));
+        assert!(row.left <= spec.margin && row.right <= spec.margin + spec.span - row.trial_samples);
+    }
+    assert_eq!(given.rows.len() + given.dropped.outside, 40);
+}

@@ -1,0 +1,288 @@
+//! A corpus to a store: recordings in parallel, one a worker in memory.
+//!
+//! Two passes over the files. The first counts windows, so that the store's size and the place of every row are known
+//! before a sample is written; the second filters, cuts and writes each row to its place. The bytes of the store thus
+//! do not depend on the number of threads.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use super::error::PreprocessError;
+use super::recipe::{Recipe, resolved_json};
+use super::signal::{extent, filtered};
+use super::summary::{Summary, by_class, class_counts, rejections, subject_counts};
+use super::windows::{Dropped, Place, cut, plan, spec};
+use crate::base::{Digest, Watch, sha256_hex};
+use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
+use crate::data::formats::{Header, Strictness, open, read};
+use crate::data::store::{StoreHeader, StoreWriter};
+use crate::signal::{Channel, Recording, RecordingEntry, Span, WindowChannel, WindowRow, WindowSpec, WindowTable};
+
+/// What the first pass keeps of a recording.
+struct Planned {
+    leads: Vec<Lead>,
+    samples: usize,
+    places: Vec<Place>,
+    dropped: Dropped,
+    content_hash: String,
+    warnings: Vec<String>,
+}
+
+/// Makes the store of a corpus. `corpus_settings` are the resolved settings that made `corpus`; with the recipe they
+/// are saved and hashed.
+///
+/// # Errors
+/// The first recording that cannot be read, named; a setting that makes no sense; a disk that is full. Nothing is left
+/// behind then, and an older store of that name is untouched.
+pub fn write_store(
+    corpus: &dyn Corpus,
+    corpus_settings: &Value,
+    recipe: &Recipe,
+    out: &Path,
+    threads: usize,
+    watch: &Watch,
+) -> Result<Summary, PreprocessError> {
+    recipe.check(corpus.rate_hz())?;
+    let listing = corpus.recordings()?;
+    say_excluded(&listing.excluded, watch);
+    let list = &listing.recordings;
+    let planned = parallel("reading", list, threads, watch, |_, of| first_pass(corpus, of, recipe))?;
+    check_leads(list, &planned)?;
+    let places: Vec<Place> = planned.iter().flat_map(|recording| recording.places.iter().copied()).collect();
+    if places.is_empty() {
+        let (corpus, recordings) = (corpus.name().to_owned(), list.len());
+        return Err(PreprocessError::NoWindow { corpus, recordings });
+    }
+    say_counts(&corpus.classes(), &places, watch);
+    let spec = spec(&places, corpus.rate_hz(), recipe);
+    let recipe_json = resolved_json(corpus.name(), corpus_settings, recipe);
+    let recipe_hash = sha256_hex(recipe_json.as_bytes());
+    let header = store_header(corpus, &planned[0].leads, recipe, spec.clone(), recipe_json);
+    let writer = StoreWriter::create(out, header, places.len())?;
+    let first_rows = first_rows(&planned);
+    let rows = parallel("filtering", list, threads, watch, |i, of| {
+        second_pass(of, &planned[i], &spec, recipe, (&writer, first_rows[i]))
+    })?;
+    let table = table(corpus, list, &planned, rows);
+    writer.finish(&table)?;
+    let bytes = std::fs::metadata(out).map_err(|source| PreprocessError::Io { path: out.to_owned(), source })?.len();
+    Ok(summary(corpus, out, (bytes, recipe_hash), &table, listing.excluded, &planned))
+}
+
+/// Works through the recordings with `threads` workers; results in the order of the list. After an error no new
+/// recording is begun; the error of the first one in the list is given.
+fn parallel<T: Send>(
+    what: &str,
+    list: &[RecordingRef],
+    threads: usize,
+    watch: &Watch,
+    work: impl Fn(usize, &RecordingRef) -> Result<T, PreprocessError> + Sync,
+) -> Result<Vec<T>, PreprocessError> {
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results: Mutex<Vec<Option<Result<T, PreprocessError>>>> = Mutex::new(list.iter().map(|_| None).collect());
+    watch.progress().begin(what, list.len() as u64, "recordings");
+    let worker = || {
+        while let Some((i, of)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, list.get(i)?))) {
+            let result =
+                watch.check().map_err(PreprocessError::from).and_then(|()| work(i, of)).map_err(|fault| match fault {
+                    PreprocessError::Stopped(_) | PreprocessError::Store(_) => fault,
+                    fault => PreprocessError::Recording { path: of.path.clone(), fault: Box::new(fault) },
+                });
+            if result.is_err() {
+                next.store(list.len(), Ordering::Relaxed);
+            }
+            results.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(result);
+            watch.progress().advance(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, &of.id);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.clamp(1, list.len().max(1)) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    watch.progress().end();
+    // After an error the rest of the list has no result; the error stands before it.
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+}
+
+fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result<Planned, PreprocessError> {
+    let header = open(&of.path, Strictness::Strict)?.header().clone();
+    let leads = corpus.leads(of, &header)?;
+    let recording = read(&of.path, Strictness::Strict)?;
+    let events = corpus.events(of, &recording)?;
+    let (samples, rate_hz) = extent(&recording, &leads, recipe)?;
+    if rate_hz != corpus.rate_hz() {
+        let label = leads.first().map_or_else(String::new, |lead| lead.lead.clone());
+        let expected = format!("{} Hz, the rate of the corpus", corpus.rate_hz());
+        return Err(PreprocessError::Channel { label, samples, rate_hz, expected });
+    }
+    let plan = plan(&events, samples, rate_hz, recipe);
+    let warnings = recording.warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
+    let content_hash = content_hash(&header)?;
+    Ok(Planned { leads, samples, places: plan.places, dropped: plan.dropped, content_hash, warnings })
+}
+
+/// SHA-256 of the signal file; of several, the SHA-256 of their digests, one a line.
+fn content_hash(header: &Header) -> Result<String, PreprocessError> {
+    let of_file = |path: &std::path::PathBuf| {
+        Digest::of_file(path).map_err(|source| PreprocessError::Io { path: path.clone(), source })
+    };
+    let mut hashes: Vec<String> = header.signal_files.iter().map(of_file).collect::<Result<_, _>>()?;
+    Ok(if hashes.len() == 1 { hashes.swap_remove(0) } else { sha256_hex(hashes.join("\n").as_bytes()) })
+}
+
+fn second_pass(
+    of: &RecordingRef,
+    planned: &Planned,
+    spec: &WindowSpec,
+    recipe: &Recipe,
+    (writer, first_row): (&StoreWriter, usize),
+) -> Result<Vec<WindowRow>, PreprocessError> {
+    let (recording, leads) = read_leads(of, &planned.leads)?;
+    let signal = filtered(&recording, &leads, recipe)?;
+    drop(recording);
+    if signal.dim().1 != planned.samples {
+        return Err(PreprocessError::Changed { planned: planned.samples, found: signal.dim().1 });
+    }
+    let mut rows = Vec::with_capacity(planned.places.len());
+    // A part at a time: a recording's windows overlap and are several times its size.
+    for places in planned.places.chunks(ROWS_AT_ONCE) {
+        let (samples, cut_rows) = cut(&signal, places, spec, recipe);
+        writer.put(first_row + rows.len(), samples.view())?;
+        rows.extend(cut_rows);
+    }
+    Ok(rows)
+}
+
+/// Rows cut and written together: 256 EEG trials are 50 MB, so fewer.
+const ROWS_AT_ONCE: usize = 32;
+
+/// A recording of the picked channels only, and the leads that point into it.
+fn read_leads(of: &RecordingRef, leads: &[Lead]) -> Result<(Recording, Vec<Lead>), PreprocessError> {
+    let mut reader = open(&of.path, Strictness::Strict)?;
+    let picked: Vec<usize> = leads.iter().map(|lead| lead.channel).collect();
+    let headers: Vec<_> = picked.iter().filter_map(|&i| reader.header().channels.get(i).cloned()).collect();
+    let span = Span { first: 0, end: headers.first().map_or(0, |header| header.samples) };
+    let mut samples = vec![Vec::new(); picked.len()];
+    reader.physical(&picked, span, &mut samples)?;
+    let channels = headers.into_iter().zip(samples).map(|(header, samples)| Channel {
+        label: header.label,
+        unit: header.unit,
+        rate_hz: header.rate_hz,
+        samples,
+    });
+    let leads = leads.iter().enumerate().map(|(channel, lead)| Lead { channel, ..lead.clone() }).collect();
+    Ok((Recording { channels: channels.collect(), ..Recording::default() }, leads))
+}
+
+fn check_leads(list: &[RecordingRef], planned: &[Planned]) -> Result<(), PreprocessError> {
+    let labels = |planned: &Planned| planned.leads.iter().map(|lead| lead.label.clone()).collect::<Vec<_>>();
+    let expected = planned.first().map(labels).unwrap_or_default();
+    for (of, planned) in list.iter().zip(planned) {
+        let found = labels(planned);
+        if found != expected {
+            let fault = Box::new(PreprocessError::Leads { found, expected });
+            return Err(PreprocessError::Recording { path: of.path.clone(), fault });
+        }
+    }
+    Ok(())
+}
+
+fn store_header(
+    corpus: &dyn Corpus,
+    leads: &[Lead],
+    recipe: &Recipe,
+    spec: WindowSpec,
+    recipe_json: String,
+) -> StoreHeader {
+    let channel = |lead: &Lead| WindowChannel { label: lead.label.clone(), unit: recipe.unit.clone() };
+    StoreHeader {
+        kind: corpus.kind(),
+        corpus: corpus.name().to_owned(),
+        channels: leads.iter().map(channel).collect(),
+        spec,
+        recipe_json,
+        pool_excludes: corpus.pool_excludes(),
+    }
+}
+
+/// The row at which each recording begins.
+fn first_rows(planned: &[Planned]) -> Vec<usize> {
+    let mut next = 0;
+    let begin = |recording: &Planned| {
+        let first = next;
+        next += recording.places.len();
+        first
+    };
+    planned.iter().map(begin).collect()
+}
+
+/// Numbers subjects and recordings in the order of the list.
+fn table(corpus: &dyn Corpus, list: &[RecordingRef], planned: &[Planned], rows: Vec<Vec<WindowRow>>) -> WindowTable {
+    let mut table = WindowTable { classes: corpus.classes(), ..WindowTable::default() };
+    for ((of, planned), rows) in list.iter().zip(planned).zip(rows) {
+        let known = table.subjects.iter().position(|subject| *subject == of.subject);
+        let subject = known.unwrap_or_else(|| {
+            table.subjects.push(of.subject.clone());
+            table.subjects.len() - 1
+        }) as u32;
+        let recording = table.recordings.len() as u32;
+        table.recordings.push(RecordingEntry {
+            id: of.id.clone(),
+            subject,
+            session: of.session,
+            run_number: of.run_number,
+            samples: planned.samples as u64,
+            content_hash: planned.content_hash.clone(),
+            leads: planned.leads.iter().map(|lead| lead.lead.clone()).collect(),
+        });
+        table.rows.extend(rows.into_iter().map(|row| WindowRow { subject, recording, ..row }));
+    }
+    table
+}
+
+fn say_excluded(excluded: &[Excluded], watch: &Watch) {
+    for recording in excluded {
+        watch.progress().say(&format!("left out: {} ({})", recording.id, recording.reason));
+    }
+}
+
+/// The label counts, before anything is written or trained.
+fn say_counts(classes: &[String], places: &[Place], watch: &Watch) {
+    let counts = by_class(places.iter().map(|place| place.label), classes.len());
+    let names = classes.iter().map(String::as_str).chain(["without class"]);
+    let counts: Vec<String> =
+        names.zip(counts).filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    watch.progress().say(&format!("{} windows: {}", places.len(), counts.join(", ")));
+}
+
+fn summary(
+    corpus: &dyn Corpus,
+    out: &Path,
+    (bytes, recipe_hash): (u64, String),
+    table: &WindowTable,
+    excluded: Vec<Excluded>,
+    planned: &[Planned],
+) -> Summary {
+    let mut dropped = Dropped::default();
+    planned.iter().for_each(|recording| dropped.add(recording.dropped));
+    Summary {
+        store: out.to_owned(),
+        bytes,
+        corpus: corpus.name().to_owned(),
+        recipe_hash,
+        recordings: table.recordings.len(),
+        windows: table.rows.len(),
+        classes: class_counts(table),
+        subjects: subject_counts(table),
+        excluded,
+        rejected: rejections(table),
+        dropped,
+        warnings: planned.iter().flat_map(|recording| recording.warnings.iter().cloned()).collect(),
+    }
+}
