@@ -1,1 +1,122 @@
-//! What pretraining minimises; one file an objective.
+//! What pretraining minimises: one file an objective, each a pure loss and what it remembers between steps.
+//!
+//! Invariant: `loss` changes nothing (twice the same value, twice the same bits); memory moves in `after_step` only; no
+//! objective touches a file, the clock or a subject (that is `step.negatives`). Start reading at [`Objective`], then
+//! `sacl.rs`; what several objectives share lies in `parts`.
+
+mod error;
+mod parts;
+mod sacl;
+mod state;
+mod workshop;
+
+use candle_core::Tensor;
+
+use crate::base::{Choice, Entry, Registry, read_choice};
+use crate::learning::awareness::{Accepts, Composition, NegativeRule};
+use crate::learning::nn::{Batch, BatchStatistics};
+
+pub use error::ObjectiveError;
+pub use parts::{InfoNce, KeyQueue, Twin, info_nce};
+pub use sacl::{InBatch, KeyNorms, Sacl};
+pub use state::State;
+pub use workshop::{Parameters, Workshop};
+
+/// Every objective that a pipeline can name.
+pub static OBJECTIVES: Registry<dyn ObjectiveConfig> =
+    Registry { family: "objective", entries: &[entry::<sacl::Sacl>()] };
+
+const fn entry<C: Choice + ObjectiveConfig>() -> Entry<dyn ObjectiveConfig> {
+    Entry::of::<C>(|kind, user| Ok(Box::new(read_choice::<C>(kind, user)?)))
+}
+
+/// The settings of an objective.
+pub trait ObjectiveConfig: Send + Sync {
+    /// Makes the objective; trained numbers and twins come from the workshop.
+    ///
+    /// # Errors
+    /// Settings that cannot work with this pool, or a device that is full.
+    fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError>;
+
+    /// What the objective keeps beside the weights, for a pool of `n_windows`; checked before a run starts.
+    fn memory_bytes(&self, n_windows: usize, batch: usize) -> u64;
+}
+
+/// A loss over views of windows, and what it remembers between steps.
+pub trait Objective: Send {
+    /// Which views of each window a batch must hold.
+    fn views(&self) -> ViewPlan;
+
+    /// What of the awareness layer can act on it.
+    fn accepts(&self) -> Accepts;
+
+    /// Encodes and scores a batch. Pure: called twice, it gives the same bits.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError>;
+
+    /// Moves what is remembered (clamps, momentum encoder, queue, bank), after the optimiser's step.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    fn after_step(&mut self, batch: &Batch, loss: &Loss, parameters: &mut Parameters) -> Result<(), ObjectiveError>;
+
+    /// What it remembers, for a checkpoint.
+    ///
+    /// # Errors
+    /// When the device gives nothing back.
+    fn state(&self) -> Result<State, ObjectiveError>;
+
+    /// Puts back what [`Objective::state`] gave.
+    ///
+    /// # Errors
+    /// A missing entry or one of another shape.
+    fn restore(&mut self, state: &State) -> Result<(), ObjectiveError>;
+}
+
+/// Which views of each window a batch must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewPlan {
+    /// Views by the augmentation, drawn apart.
+    pub augmented: usize,
+}
+
+/// What a loss may look at besides the batch.
+pub struct Step<'a> {
+    /// From 1.
+    pub number: u64,
+    /// The trained numbers as they stand.
+    pub parameters: &'a Parameters,
+    /// Which candidates are negatives of which queries.
+    pub negatives: &'a NegativeRule,
+}
+
+/// What a task hands to the engine.
+pub struct Loss {
+    /// The scalar whose gradient is taken.
+    pub total: Tensor,
+    /// Embeddings of the queries with gradient, view-major: row i is window i mod n. `[n, dim]`.
+    pub embedding: Tensor,
+    /// Keys without gradient, for queue or bank. `[n, d]`.
+    pub keys: Option<Tensor>,
+    /// Scalars for the journal.
+    pub terms: Vec<(&'static str, Tensor)>,
+    /// Batch statistics of passes over whole windows, to be committed once, after the step.
+    pub statistics: Vec<BatchStatistics>,
+    /// Queries that entered the mean. 0: the optimiser is skipped.
+    pub kept: usize,
+    /// What the negatives were made of.
+    pub negatives: Option<Composition>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registry_knows_its_members_by_name() {
+        assert!(OBJECTIVES.find("sacl").is_some());
+        assert!(OBJECTIVES.entries.iter().all(|entry| !entry.sources.is_empty()));
+    }
+}

@@ -1,8 +1,24 @@
-//! The loop, and everything it stands on.
+//! The loop, and everything it stands on: batches, optimisers, schedule, checkpoints.
+//!
+//! Invariant: one loop ([`train`]) trains whatever is a [`Task`], and a run can be killed at any step and go on to the
+//! same bits. Start reading at `engine.rs`, then `pretraining.rs`.
 
+mod checkpoint;
+mod desk;
+mod engine;
+mod error;
 mod loader;
+mod optim;
+mod schedule;
 
+pub use crate::learning::objectives::{Loss, State};
+pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
+pub use desk::{Desk, Taken};
+pub use engine::{Course, Task, Trained, train};
+pub use error::TrainError;
 pub use loader::{
     HostBatch, LabelledLoader, LabelledRow, LoaderError, PartnerScope, PoolLoader, PoolLoading, Prefetch,
     evaluation_windows,
 };
+pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
+pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};

@@ -1,0 +1,225 @@
+//! Which candidate may be a negative of which query.
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::signal::WindowTable;
+
+use super::error::AwarenessError;
+
+/// Whose windows a query is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Negatives {
+    /// Everybody's.
+    All,
+    /// Only those of the query's own subject: subjects cannot be told apart to lower the loss.
+    SameSubject,
+    /// Only those of other subjects.
+    OtherSubjects,
+}
+
+/// Where a window comes from: all that the rule knows of it besides its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the subject.
+    pub subject: u32,
+    /// Index of the recording.
+    pub recording: u32,
+    /// First sample of the nominal window, in samples of the recording.
+    pub start: i64,
+}
+
+/// The rule over (subject, recording, start, row) of a query and a candidate. [`NegativeRule::allowed`] is its
+/// definition; the mask tensor is made from it.
+#[derive(Debug, Clone)]
+pub struct NegativeRule {
+    negatives: Negatives,
+    places: Vec<Place>,
+    length: i64,
+}
+
+/// What the negatives of a batch were made of, for the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Composition {
+    /// Allowed pairs of one subject.
+    pub same_subject: u64,
+    /// Allowed pairs of two subjects.
+    pub other_subject: u64,
+    /// Pairs masked because they are the same window or overlap in time.
+    pub masked_overlap: u64,
+    /// Pairs masked because of their subjects.
+    pub masked_subject: u64,
+}
+
+impl Composition {
+    /// Masked pairs as a share of all pairs; 0 when there were none.
+    pub fn masked_share(&self) -> f64 {
+        let masked = self.masked_overlap + self.masked_subject;
+        let all = masked + self.same_subject + self.other_subject;
+        if all == 0 { 0.0 } else { masked as f64 / all as f64 }
+    }
+}
+
+/// Why a pair is, or is not, a query and its negative.
+enum Verdict {
+    Same,
+    Other,
+    Overlap,
+    Subject,
+}
+
+impl NegativeRule {
+    /// The rule for the rows of a store whose windows are `length` samples long.
+    pub fn new(negatives: Negatives, table: &WindowTable, length: u32) -> Self {
+        let place =
+            |row: &crate::signal::WindowRow| Place { subject: row.subject, recording: row.recording, start: row.start };
+        Self::from_places(negatives, table.rows.iter().map(place).collect(), length)
+    }
+
+    /// The rule for windows named by their places; the index is the row.
+    pub fn from_places(negatives: Negatives, places: Vec<Place>, length: u32) -> Self {
+        Self { negatives, places, length: i64::from(length) }
+    }
+
+    /// The closed word behind the rule.
+    pub fn negatives(&self) -> Negatives {
+        self.negatives
+    }
+
+    /// Fewer candidates than this and a query is left out of the mean. With one subject's windows only, a handful of
+    /// candidates makes the task trivial, so more are asked for.
+    ///
+    /// # Source
+    /// methods A.3, `min_negatives`.
+    pub fn min_negatives(&self) -> usize {
+        match self.negatives {
+            Negatives::All | Negatives::OtherSubjects => 1,
+            Negatives::SameSubject => 8,
+        }
+    }
+
+    /// Whether the window `candidate` may be a negative of the window `query` (rows of the store): not the same
+    /// window, not overlapping it in time within the recording, and of a subject that the word allows.
+    ///
+    /// # Panics
+    /// When a row is not in the table.
+    pub fn allowed(&self, query: u32, candidate: u32) -> bool {
+        matches!(self.judge(query, candidate), Verdict::Same | Verdict::Other)
+    }
+
+    fn judge(&self, query: u32, candidate: u32) -> Verdict {
+        let (i, j) = (self.places[query as usize], self.places[candidate as usize]);
+        let overlaps = i.recording == j.recording && (i.start - j.start).abs() < self.length;
+        if query == candidate || overlaps {
+            return Verdict::Overlap;
+        }
+        match (self.negatives, i.subject == j.subject) {
+            (Negatives::All | Negatives::SameSubject, true) => Verdict::Same,
+            (Negatives::All | Negatives::OtherSubjects, false) => Verdict::Other,
+            (Negatives::SameSubject, false) | (Negatives::OtherSubjects, true) => Verdict::Subject,
+        }
+    }
+
+    /// [`NegativeRule::allowed`] for every pair, row by row: 1 allowed, 0 not.
+    ///
+    /// # Shapes
+    /// `[n_query * n_candidate]`, the candidates of one query together.
+    pub fn mask(&self, queries: &[u32], candidates: &[u32]) -> Vec<u8> {
+        let mut mask = Vec::with_capacity(queries.len() * candidates.len());
+        for &query in queries {
+            mask.extend(candidates.iter().map(|&candidate| u8::from(self.allowed(query, candidate))));
+        }
+        mask
+    }
+
+    /// The mask as a tensor for `where_cond`.
+    ///
+    /// # Shapes
+    /// `[n_query, n_candidate]`, u8.
+    ///
+    /// # Errors
+    /// When the device refuses the tensor.
+    pub fn mask_tensor(&self, queries: &[u32], candidates: &[u32], device: &Device) -> Result<Tensor, AwarenessError> {
+        let shape = (queries.len(), candidates.len());
+        Ok(Tensor::from_vec(self.mask(queries, candidates), shape, device)?)
+    }
+
+    /// What the candidates of a batch of queries are made of.
+    pub fn composition(&self, queries: &[u32], candidates: &[u32]) -> Composition {
+        let mut count = Composition::default();
+        for &query in queries {
+            for &candidate in candidates {
+                match self.judge(query, candidate) {
+                    Verdict::Same => count.same_subject += 1,
+                    Verdict::Other => count.other_subject += 1,
+                    Verdict::Overlap => count.masked_overlap += 1,
+                    Verdict::Subject => count.masked_subject += 1,
+                }
+            }
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTH: u32 = 100;
+
+    /// Subjects 0 0 0 1 1; rows 0 and 1 overlap by one sample, row 2 touches row 0 without overlap.
+    fn rule(negatives: Negatives) -> NegativeRule {
+        let place = |subject, recording, start| Place { subject, recording, start };
+        let places = vec![place(0, 0, 0), place(0, 0, 99), place(0, 0, 100), place(1, 1, 0), place(1, 2, 0)];
+        NegativeRule::from_places(negatives, places, LENGTH)
+    }
+
+    fn allowed(negatives: Negatives, query: u32) -> Vec<u32> {
+        let rule = rule(negatives);
+        (0..5).filter(|&candidate| rule.allowed(query, candidate)).collect()
+    }
+
+    #[test]
+    fn a_window_is_never_its_own_negative_nor_what_overlaps_it() {
+        assert_eq!(allowed(Negatives::All, 0), [2, 3, 4]);
+        assert_eq!(allowed(Negatives::All, 1), [3, 4]);
+    }
+
+    #[test]
+    fn same_start_in_another_recording_is_no_overlap() {
+        assert_eq!(allowed(Negatives::All, 3), [0, 1, 2, 4]);
+    }
+
+    #[test]
+    fn word_masks_by_subject() {
+        assert_eq!(allowed(Negatives::SameSubject, 0), [2]);
+        assert_eq!(allowed(Negatives::OtherSubjects, 0), [3, 4]);
+        assert_eq!(allowed(Negatives::SameSubject, 3), [4]);
+    }
+
+    #[test]
+    fn rule_is_symmetric_and_the_mask_is_the_rule() {
+        let rows: Vec<u32> = (0..5).collect();
+        for negatives in [Negatives::All, Negatives::SameSubject, Negatives::OtherSubjects] {
+            let rule = rule(negatives);
+            let mask = rule.mask(&rows, &rows);
+            for i in 0..5 {
+                for j in 0..5 {
+                    assert_eq!(mask[i * 5 + j] == 1, rule.allowed(i as u32, j as u32));
+                    assert_eq!(mask[i * 5 + j], mask[j * 5 + i]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn composition_counts_every_pair_once() {
+        let rows: Vec<u32> = (0..5).collect();
+        let count = rule(Negatives::SameSubject).composition(&rows, &rows);
+        // same window 5, overlaps 0-1 and 1-2 both ways; allowed 0-2 and 3-4 both ways; 3 x 2 pairs of two people twice
+        let expected = Composition { same_subject: 4, other_subject: 0, masked_overlap: 9, masked_subject: 12 };
+        assert_eq!(count, expected);
+        assert!((count.masked_share() - 21.0 / 25.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,168 @@
+//! The settings of the awareness layer and the presets that stand for them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ConfigError, ConfigTable, SignalKind, overlay};
+
+use super::negatives::Negatives;
+
+/// The section `awareness` of a pipeline. `preset = ".."` is read first, other keys are laid over what it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Awareness {
+    /// Whose windows a query is compared with.
+    pub negatives: Negatives,
+    /// The opponent that tries to tell subjects apart.
+    pub adversary: AdversarySettings,
+}
+
+/// The adversary's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdversarySettings {
+    /// What the encoder is asked to do to the subject classifier.
+    pub form: AdversaryForm,
+    /// Weight of the adversary's term in the encoder's loss (lambda).
+    pub weight: f64,
+    /// Steps of the subject classifier before each step of the encoder.
+    pub steps: u32,
+}
+
+/// How the encoder is set against the subject classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdversaryForm {
+    /// No adversary.
+    Off,
+    /// The paper's: -log(1 - p of the true subject).
+    Confusion,
+}
+
+/// The paper's three variants by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Plain contrast: everybody's windows are negatives, no adversary.
+    Base,
+    /// Negatives of the same subject only.
+    SubjectSpecific,
+    /// An adversary against identity.
+    SubjectInvariant,
+}
+
+impl Preset {
+    /// All presets, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::Base, Self::SubjectSpecific, Self::SubjectInvariant];
+
+    /// The word in pipelines and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::SubjectSpecific => "subject-specific",
+            Self::SubjectInvariant => "subject-invariant",
+        }
+    }
+
+    /// The preset called `name`; underscores count as hyphens.
+    pub fn find(name: &str) -> Option<Self> {
+        let name = name.replace('_', "-");
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
+    }
+
+    /// What the preset stands for.
+    pub fn awareness(self, kind: SignalKind) -> Awareness {
+        let base = Awareness::defaults(kind);
+        match self {
+            Self::Base => base,
+            Self::SubjectSpecific => Awareness { negatives: Negatives::SameSubject, ..base },
+            Self::SubjectInvariant => {
+                Awareness { adversary: AdversarySettings { form: AdversaryForm::Confusion, ..base.adversary }, ..base }
+            }
+        }
+    }
+}
+
+impl Awareness {
+    /// The preset `base`. The weight is where the paper's grid had its best overall accuracy, for when the adversary
+    /// is switched on.
+    ///
+    /// # Source
+    /// `cheng2020sacl` Table B.1 (weight); three classifier steps: methods A.4.
+    pub fn defaults(kind: SignalKind) -> Self {
+        let weight = match kind {
+            SignalKind::Ecg => 0.1,
+            SignalKind::Eeg => 1.0,
+        };
+        Self { negatives: Negatives::All, adversary: AdversarySettings { form: AdversaryForm::Off, weight, steps: 3 } }
+    }
+
+    /// Reads the section: `preset`, when given, then the other keys over it.
+    ///
+    /// # Errors
+    /// An unknown preset or key, a wrong type, a negative weight, zero steps: each with its place.
+    pub fn read(kind: SignalKind, user: &ConfigTable<'_>) -> Result<Self, ConfigError> {
+        let start = match user.get("preset") {
+            None => Self::defaults(kind),
+            Some(value) => {
+                let Some(word) = value.get_ref().as_str() else {
+                    return Err(ConfigError::at(value.span(), "the preset is not a string"));
+                };
+                let names = Preset::ALL.map(Preset::name);
+                Preset::find(word)
+                    .ok_or_else(|| ConfigError::unknown(value.span(), "preset", word, names))?
+                    .awareness(kind)
+            }
+        };
+        let read: Self = overlay(&start, user, &["preset"])?;
+        let place = user.get("adversary").map(toml::Spanned::span);
+        let fault = |message: &str| ConfigError { message: message.to_owned(), help: None, span: place.clone() };
+        if !(read.adversary.weight >= 0.0 && read.adversary.weight.is_finite()) {
+            return Err(fault("the weight of the adversary is not a finite number of at least 0"));
+        }
+        if read.adversary.steps == 0 {
+            return Err(fault("an adversary of 0 steps never learns anything: give at least 1"));
+        }
+        Ok(read)
+    }
+
+    /// The preset these settings are, or `custom`: what tables print.
+    pub fn name(&self, kind: SignalKind) -> &'static str {
+        Preset::ALL.into_iter().find(|preset| preset.awareness(kind) == *self).map_or("custom", Preset::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::parse_table;
+
+    fn read(text: &str) -> Result<Awareness, ConfigError> {
+        Awareness::read(SignalKind::Ecg, &parse_table(text).unwrap())
+    }
+
+    #[test]
+    fn presets_expand_to_their_settings() {
+        assert_eq!(read("").unwrap(), Preset::Base.awareness(SignalKind::Ecg));
+        assert_eq!(read("preset = \"subject_specific\"").unwrap().negatives, Negatives::SameSubject);
+        let invariant = read("preset = \"subject-invariant\"\nadversary = { weight = 0.5 }").unwrap();
+        assert_eq!(invariant.adversary, AdversarySettings { form: AdversaryForm::Confusion, weight: 0.5, steps: 3 });
+        assert_eq!(invariant.name(SignalKind::Ecg), "custom");
+        assert_eq!(Preset::SubjectInvariant.awareness(SignalKind::Eeg).adversary.weight, 1.0);
+    }
+
+    #[test]
+    fn misspelt_preset_and_unknown_form_are_named_at_their_place() {
+        let text = "preset = \"subject-invarant\"";
+        let error = read(text).unwrap_err();
+        assert_eq!(&text[error.span.unwrap()], "\"subject-invarant\"");
+        assert!(error.help.unwrap().contains("`subject-invariant`"));
+        let text = "adversary = { form = \"reversal\" }";
+        assert_eq!(&text[read(text).unwrap_err().span.unwrap()], "\"reversal\"");
+    }
+
+    #[test]
+    fn senseless_numbers_are_refused() {
+        assert!(read("adversary = { weight = -1.0 }").is_err());
+        assert!(read("adversary = { steps = 0 }").is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! What several objectives share: the loss over candidates, the queue of keys, the slow copy.
+
+mod info_nce;
+mod momentum;
+mod queue;
+
+pub use info_nce::{InfoNce, info_nce};
+pub use momentum::Twin;
+pub use queue::KeyQueue;

@@ -1,0 +1,111 @@
+//! How the learning rate moves, and the rules that tie rate and batch to the size of the pool.
+
+use super::error::TrainError;
+
+/// Linear warm-up, then a cosine down to a share of the peak.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Schedule {
+    peak: f64,
+    warm_up: u64,
+    total: u64,
+}
+
+/// The rate never falls below this share of its peak.
+const FLOOR: f64 = 0.01;
+
+impl Schedule {
+    /// `total` steps of which `warm_up` rise to `peak`.
+    pub fn new(peak: f64, warm_up: u64, total: u64) -> Self {
+        Self { peak, warm_up: warm_up.min(total), total }
+    }
+
+    /// The pretraining rule: a twentieth of the steps, at least 20, at most 500.
+    ///
+    /// # Source
+    /// methods A.5.
+    pub fn pretraining(peak: f64, total: u64) -> Self {
+        Self::new(peak, pretraining_warm_up(total), total)
+    }
+
+    /// The rate of a step, from 1.
+    pub fn rate(&self, step: u64) -> f64 {
+        if step <= self.warm_up {
+            return self.peak * step as f64 / self.warm_up as f64;
+        }
+        let past = (step - self.warm_up) as f64 / (self.total - self.warm_up).max(1) as f64;
+        let cosine = f64::midpoint(1.0, libm::cos(std::f64::consts::PI * past.min(1.0)));
+        self.peak * (FLOOR + (1.0 - FLOOR) * cosine)
+    }
+}
+
+/// min(500, max(20, T/20)).
+pub fn pretraining_warm_up(total: u64) -> u64 {
+    (total / 20).clamp(20, 500)
+}
+
+/// The learning rate of pretraining grows with the root of the batch.
+///
+/// # Source
+/// methods A.5: 1e-3 sqrt(B/128).
+pub fn scaled_rate(batch: usize) -> f64 {
+    1e-3 * (batch as f64 / 128.0).sqrt()
+}
+
+/// The batch of pretraining: what is wished, but at most the largest power of two within a quarter of the pool.
+///
+/// # Errors
+/// [`TrainError::PoolTooSmall`] when that is below 16.
+///
+/// # Source
+/// methods A.5.
+pub fn pretraining_batch(wished: usize, n_windows: usize) -> Result<usize, TrainError> {
+    let batch = wished.min(power_of_two_within(n_windows / 4));
+    if batch < 16 { Err(TrainError::PoolTooSmall { n_windows, batch, least: 16 }) } else { Ok(batch) }
+}
+
+/// The batch of supervised training: the largest power of two within min(256, max(N/4, 4)); never an error.
+///
+/// # Source
+/// methods A.5.
+pub fn supervised_batch(n_windows: usize) -> usize {
+    power_of_two_within((n_windows / 4).clamp(4, 256))
+}
+
+fn power_of_two_within(limit: usize) -> usize {
+    limit.checked_ilog2().map_or(0, |exponent| 1 << exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_rises_falls_and_ends_at_one_percent() {
+        let schedule = Schedule::pretraining(1.0, 1000);
+        assert!((schedule.rate(1) - 0.02).abs() < 1e-12);
+        assert!((schedule.rate(50) - 1.0).abs() < 1e-12);
+        assert!((schedule.rate(525) - 0.505).abs() < 1e-3);
+        assert!((schedule.rate(1000) - 0.01).abs() < 1e-12);
+        assert!((51..1000).all(|step| schedule.rate(step + 1) < schedule.rate(step)));
+    }
+
+    #[test]
+    fn warm_up_has_its_bounds() {
+        assert_eq!([100, 300, 2000, 10_000, 50_000].map(pretraining_warm_up), [20, 20, 100, 500, 500]);
+    }
+
+    #[test]
+    fn a_run_shorter_than_its_warm_up_has_a_rate_at_every_step() {
+        let schedule = Schedule::pretraining(1.0, 5);
+        assert!((1..=6).all(|step| schedule.rate(step) > 0.0 && schedule.rate(step) <= 1.0));
+    }
+
+    #[test]
+    fn batches_follow_the_pool() {
+        assert_eq!(pretraining_batch(128, 10_000).unwrap(), 128);
+        assert_eq!(pretraining_batch(128, 300).unwrap(), 64);
+        assert!(matches!(pretraining_batch(128, 63), Err(TrainError::PoolTooSmall { n_windows: 63, .. })));
+        assert_eq!([1, 15, 16, 40, 5000].map(supervised_batch), [4, 4, 4, 8, 256]);
+        assert!((scaled_rate(128) - 1e-3).abs() < 1e-15);
+    }
+}
