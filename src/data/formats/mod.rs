@@ -17,6 +17,7 @@
 mod error;
 mod open;
 mod summary;
+mod wfdb;
 
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,7 @@ pub trait Format: Sync {
 }
 
 /// All formats that are read.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[&wfdb::Wfdb];
 
 /// What a file says before any sample is read.
 #[derive(Debug, Clone, PartialEq)]
