@@ -172,6 +172,17 @@ pub enum FormatFault {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A file that states to have no gaps, with a data record that begins elsewhere than the one before ends.
+    #[error("data record {record} begins at {found_s} s, without a gap it would at {expected_s} s")]
+    #[diagnostic(help("the file is discontinuous though its header says otherwise: convert it, or read it leniently"))]
+    Gap {
+        /// Data record, from 0.
+        record: u64,
+        /// Where the one before ends.
+        expected_s: f64,
+        /// Where it begins.
+        found_s: f64,
+    },
     /// Annotators asked of a format that has none.
     #[error("annotator `{annotator}` was asked for, but this format keeps its annotations inside")]
     #[diagnostic(help("leave the annotator out"))]

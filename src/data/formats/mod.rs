@@ -14,6 +14,7 @@
     )
 )]
 
+mod edf;
 mod error;
 mod open;
 mod summary;
@@ -63,7 +64,7 @@ pub trait Format: Sync {
 }
 
 /// All formats that are read.
-pub static FORMATS: &[&dyn Format] = &[&wfdb::Wfdb];
+pub static FORMATS: &[&dyn Format] = &[&wfdb::Wfdb, &edf::EDF, &edf::BDF];
 
 /// What a file says before any sample is read.
 #[derive(Debug, Clone, PartialEq)]
