@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod desk;
+mod embed;
 mod engine;
 mod error;
 mod loader;
@@ -14,6 +15,7 @@ mod schedule;
 pub use crate::learning::objectives::{Loss, State};
 pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
 pub use desk::{Desk, Taken};
+pub use embed::{Embeddings, embed};
 pub use engine::{Course, Task, Trained, train};
 pub use error::TrainError;
 pub use loader::{

@@ -1,0 +1,62 @@
+//! Windows through a finished encoder: what probes, scores and exports stand on.
+
+use std::marker::PhantomData;
+
+use candle_core::{DType, Tensor};
+use ndarray::{Array2, s};
+
+use crate::data::splits::{Role, Subset};
+use crate::data::store::Store;
+use crate::learning::nn::{Encoder, Mode, Weights};
+
+use super::error::TrainError;
+use super::loader::evaluation_windows;
+
+/// Windows a pass. It bounds memory only: a row's embedding does not depend on its batch.
+const BATCH: usize = 256;
+
+/// Embeddings of the rows of one role.
+#[derive(Debug, Clone)]
+pub struct Embeddings<R: Role> {
+    /// `[n, dim]`.
+    pub values: Array2<f32>,
+    /// Rows of the store, ascending.
+    pub rows: Vec<u32>,
+    /// Their labels; `None` in the pool only.
+    pub labels: Vec<Option<u16>>,
+    /// Their people, as indices into the table's subjects.
+    pub subjects: Vec<u32>,
+    role: PhantomData<R>,
+}
+
+/// Embeds the evaluation windows of `subset`: running statistics, no dropout, no transforms, no projector.
+///
+/// # Shapes
+/// `[n, dim]`, in the order of `subset.rows()`
+///
+/// # Errors
+/// Windows of another shape than the encoder's; what the device reports.
+pub fn embed<R: Role>(
+    encoder: &dyn Encoder,
+    weights: &Weights,
+    store: &Store,
+    subset: &Subset<R>,
+) -> Result<Embeddings<R>, TrainError> {
+    let weights = weights.detached();
+    let device = weights.flat().device().clone();
+    let mut values = Array2::zeros((subset.len(), encoder.dim()));
+    for (first, rows) in (0..).step_by(BATCH).zip(subset.rows().chunks(BATCH)) {
+        let windows = evaluation_windows(store, rows);
+        let shape = windows.dim();
+        let windows = Tensor::from_vec(windows.into_raw_vec_and_offset().0, shape, &device)?;
+        let windows = windows.to_dtype(weights.flat().dtype())?;
+        let (embedding, _) = encoder.embed(&windows, &weights, Mode::Eval)?;
+        let flat = embedding.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let piece = Array2::from_shape_vec((rows.len(), encoder.dim()), flat).expect("one embedding a window");
+        values.slice_mut(s![first..first + rows.len(), ..]).assign(&piece);
+    }
+    let table = store.table();
+    let subjects = subset.rows().iter().map(|&row| table.rows[row as usize].subject).collect();
+    let (rows, labels) = (subset.rows().to_vec(), subset.labels(table));
+    Ok(Embeddings { values, rows, labels, subjects, role: PhantomData })
+}
