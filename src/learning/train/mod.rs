@@ -11,6 +11,7 @@ mod error;
 mod loader;
 mod optim;
 mod schedule;
+mod synthetic;
 
 pub use crate::learning::objectives::{Loss, State};
 pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
@@ -24,3 +25,4 @@ pub use loader::{
 };
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
 pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
+pub use synthetic::Synthetic;
