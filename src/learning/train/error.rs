@@ -7,6 +7,8 @@ use crate::learning::nn::NnError;
 use crate::learning::objectives::ObjectiveError;
 use crate::runs::RunError;
 
+use super::loader::LoaderError;
+
 /// A fault of training.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
@@ -85,6 +87,10 @@ pub enum TrainError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Run(#[from] RunError),
+    /// The pool cannot be dealt into batches.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loader(#[from] LoaderError),
     /// The awareness layer failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
