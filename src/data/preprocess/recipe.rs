@@ -46,7 +46,7 @@ pub enum Edge {
 /// given have the default of the signal's kind.
 ///
 /// # Source
-/// The default recipes are ours: docs/protocol.md.
+/// The defaults are our own choice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {

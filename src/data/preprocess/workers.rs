@@ -270,7 +270,9 @@ fn summary(
     planned: &[Planned],
 ) -> Summary {
     let mut dropped = Dropped::default();
-    planned.iter().for_each(|recording| dropped.add(recording.dropped));
+    for recording in planned {
+        dropped.add(recording.dropped);
+    }
     Summary {
         store: out.to_owned(),
         bytes,

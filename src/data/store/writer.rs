@@ -74,7 +74,7 @@ impl StoreWriter {
             return Err(StoreError { path: self.destination.clone(), fault: StoreFault::Writer { message } });
         }
         let at = self.offset + (first_row * channels * stored * size_of::<f32>()) as u64;
-        let bytes: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes = little_endian(samples);
         let mut file = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(at))
             .and_then(|_| file.write_all(&bytes))
@@ -127,6 +127,16 @@ pub fn write(
     let writer = StoreWriter::create(destination, header, samples.dim().0)?;
     writer.put(0, samples)?;
     writer.finish(table)
+}
+
+fn little_endian(samples: ArrayView3<'_, f32>) -> Vec<u8> {
+    let samples = samples.as_standard_layout();
+    let values = samples.as_slice().expect("an array in standard layout is a slice");
+    let mut bytes = vec![0; size_of_val(values)];
+    for (to, value) in bytes.chunks_exact_mut(size_of::<f32>()).zip(values) {
+        to.copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
 }
 
 /// Makes the file with its space for samples; the answer is where they begin.
