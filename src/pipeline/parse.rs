@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
-use toml::de::DeValue;
+use serde_json::{Map, Value, json};
+use toml::de::{DeTable, DeValue};
 
 use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind, sha256_hex};
 use crate::data::corpora::{CORPORA, Corpus};
@@ -20,11 +20,23 @@ use super::text::PipelineText;
 
 /// The sections, in the order in which a run comes to them.
 const SECTIONS: [&str; 14] = [
-    "seeds", "store", "folder", "corpus", "preprocess", "split", "rejects", "augment", "encoder", "objective",
-    "awareness", "train", "downstream", "evaluate",
+    "seeds",
+    "store",
+    "folder",
+    "corpus",
+    "preprocess",
+    "split",
+    "rejects",
+    "augment",
+    "encoder",
+    "objective",
+    "awareness",
+    "train",
+    "downstream",
+    "evaluate",
 ];
 
-/// Keys that say where things lie, not what they are: they are saved but stay out of the hash.
+/// Keys that say where things lie, not what they are: saved, but not hashed.
 const PLACES: [&str; 2] = ["store", "folder"];
 
 /// A whole run, understood. `stages` takes it apart: a room never sees more than its own part.
@@ -55,7 +67,6 @@ pub struct Pipeline {
     pub objective: Chosen<dyn ObjectiveConfig>,
     /// What pretraining knows of subjects, once an arm.
     pub arms: Vec<Arm>,
-    resolved: Value,
 }
 
 /// One arm of a comparison.
@@ -64,6 +75,7 @@ pub struct Arm {
     /// The word in tables.
     pub name: String,
     /// Its settings.
+    #[serde(flatten)]
     pub awareness: Awareness,
 }
 
@@ -90,11 +102,7 @@ impl Pipeline {
             Some(value) => AugmentationConfig::read(kind, value)?,
             None => AugmentationConfig::defaults(kind),
         };
-        let encoder = match kind {
-            SignalKind::Ecg => "ecg-sacl",
-            SignalKind::Eeg => "eeg-sacl",
-        };
-        let mut pipeline = Self {
+        Ok(Self {
             name: name.to_owned(),
             kind,
             seeds: seeds(sections, seed)?,
@@ -102,40 +110,146 @@ impl Pipeline {
             folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
             split: sections.choose("split", &PLANS, kind, None)?,
             rejects: sections.plain("rejects", RejectScope::default())?,
-            encoder: sections.choose("encoder", &ENCODERS, kind, Some(encoder))?,
+            encoder: sections.choose("encoder", &ENCODERS, kind, Some(&format!("{}-sacl", kind.name())))?,
             objective: sections.choose("objective", &OBJECTIVES, kind, Some("sacl"))?,
             arms: arms(sections.value("awareness"), kind)?,
             corpus,
             recipe,
             augment,
-            resolved: Value::Null,
-        };
-        pipeline.resolved = pipeline.resolve();
-        Ok(pipeline)
+        })
     }
 
-    fn resolve(&self) -> Value {
-        let plain = |value: &dyn erased::Plain| value.json();
-        let mut keys = Map::new();
-        keys
+    /// All keys, sorted: what is saved with a run, and can be run again.
+    pub fn resolved(&self) -> Value {
+        let settings = json!({
+            "seeds": self.seeds,
+            "store": self.store,
+            "folder": self.folder,
+            "corpus": self.corpus.resolved,
+            "preprocess": self.recipe,
+            "split": self.split.resolved,
+            "rejects": self.rejects,
+            "augment": self.augment.resolved(),
+            "encoder": self.encoder.resolved,
+            "objective": self.objective.resolved,
+            "awareness": { "arms": self.arms },
+        });
+        without_absent(settings)
     }
 
-    /// All keys, sorted: what is saved with a run and can be run again.
-    pub fn resolved(&self) -> &Value {
-        &self.resolved
-    }
-
-    /// All keys as TOML. Keys that are off (no value) are left out: off is their default.
+    /// The same as TOML.
     pub fn to_toml(&self) -> String {
-        todo!()
+        toml::to_string(&self.resolved()).expect("settings are plain data with string keys")
     }
 
     /// SHA-256 of the resolved pipeline, without the places of store and run folder.
     pub fn hash(&self) -> String {
-        let mut keys = self.resolved.clone();
-        if let Value::Object(keys) = &mut keys {
+        let mut settings = self.resolved();
+        if let Value::Object(keys) = &mut settings {
             keys.retain(|key, _| !PLACES.contains(&key.as_str()));
         }
-        sha256_hex(keys.to_string().as_bytes())
+        sha256_hex(settings.to_string().as_bytes())
     }
+}
+
+/// Keys without a value are off, which is their default: TOML has no word for it, so they are left out.
+fn without_absent(value: Value) -> Value {
+    match value {
+        Value::Object(keys) => {
+            let present = keys.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(present.map(|(key, value)| (key, without_absent(value))).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => items.into_iter().map(without_absent).collect(),
+        plain => plain,
+    }
+}
+
+fn seeds(sections: &Sections<'_, '_>, seed: Option<u64>) -> Result<Vec<u64>, ConfigError> {
+    let given: Vec<u64> = sections.plain("seeds", vec![1])?;
+    let place = || sections.value("seeds").map_or(0..0, toml::Spanned::span);
+    if given.is_empty() {
+        return Err(ConfigError::at(place(), "`seeds` is empty: nothing would be trained").with_help("seeds = [1]"));
+    }
+    if let Some(twice) = given.iter().enumerate().find(|(i, seed)| given[..*i].contains(seed)) {
+        return Err(ConfigError::at(place(), format!("seed {} stands twice", twice.1)));
+    }
+    Ok(seed.map_or(given, |seed| vec![seed]))
+}
+
+/// Reads `awareness`: the settings of one arm, or `arms`, a list of presets and settings.
+fn arms(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec<Arm>, ConfigError> {
+    let Some(section) = section else {
+        return Ok(vec![preset_arm(Preset::Base, kind)]);
+    };
+    let table = table_in(section, "awareness")?;
+    let Some(list) = table.get("arms") else {
+        return Ok(vec![table_arm(table, kind)?]);
+    };
+    if let Some(other) = table.keys().find(|key| key.get_ref() != "arms") {
+        let message = format!("`{}` stands beside `arms`", other.get_ref());
+        return Err(ConfigError::at(other.span(), message).with_help("give each arm its own keys inside `arms`"));
+    }
+    let DeValue::Array(items) = list.get_ref() else {
+        return Err(ConfigError::at(list.span(), "`arms` is no list")
+            .with_help("arms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.1 } }]"));
+    };
+    let mut arms: Vec<Arm> = Vec::new();
+    for item in items {
+        let arm = match item.get_ref() {
+            DeValue::String(word) => {
+                let names = Preset::ALL.map(Preset::name);
+                let preset = Preset::find(word)
+                    .ok_or_else(|| ConfigError::unknown(item.span(), "preset", word, names))?;
+                preset_arm(preset, kind)
+            }
+            DeValue::Table(table) => table_arm(table, kind)?,
+            other => return Err(ConfigError::at(item.span(), format!("an arm is no {}", other.type_str()))),
+        };
+        if arms.iter().any(|earlier| earlier.name == arm.name) {
+            return Err(ConfigError::at(item.span(), format!("two arms are called `{}`", arm.name))
+                .with_help("give one of them another `name`"));
+        }
+        arms.push(arm);
+    }
+    if arms.is_empty() {
+        return Err(ConfigError::at(list.span(), "`arms` is empty: nothing would be trained"));
+    }
+    Ok(arms)
+}
+
+fn preset_arm(preset: Preset, kind: SignalKind) -> Arm {
+    Arm { name: preset.name().to_owned(), awareness: preset.awareness(kind) }
+}
+
+fn table_arm(table: &DeTable<'_>, kind: SignalKind) -> Result<Arm, ConfigError> {
+    let mut keys = table.clone();
+    let given = keys.remove("name");
+    let awareness = Awareness::read(kind, &keys)?;
+    let name = match &given {
+        None => awareness.name(kind).to_owned(),
+        Some(value) => {
+            let word = value.get_ref().as_str().unwrap_or_default();
+            let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
+            if word.is_empty() || word.starts_with('.') || !word.chars().all(plain) {
+                return Err(ConfigError::at(value.span(), "this cannot name an arm")
+                    .with_help("letters, digits, `-`, `_` and `.`: it is the name of a folder, too"));
+            }
+            word.to_owned()
+        }
+    };
+    Ok(Arm { name, awareness })
+}
+
+/// Refuses a recipe at the key that is at fault.
+fn check_recipe(recipe: &Recipe, rate_hz: f64, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
+    let Err(error) = recipe.check(rate_hz) else { return Ok(()) };
+    let section = sections.value("preprocess");
+    let key = match &error {
+        PreprocessError::Setting { key, .. } => {
+            section.and_then(|section| section.get_ref().get(*key)).map(toml::Spanned::span)
+        }
+        _ => None,
+    };
+    let place = key.or_else(|| section.map(toml::Spanned::span)).unwrap_or(0..0);
+    Err(ConfigError::at(place, error.to_string()))
 }

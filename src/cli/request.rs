@@ -1,0 +1,60 @@
+//! What every command on a pipeline asks for: the file, where results go, and the means to carry it out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::base::Watch;
+use crate::learning::nn::{DeviceChoice, device};
+use crate::pipeline::{Means, Pipeline, PipelineText};
+
+use super::Global;
+use super::exit::Failure;
+
+/// The pipeline and where its results go.
+#[derive(Debug, Args)]
+pub(super) struct Request {
+    /// The pipeline's TOML.
+    #[arg(value_name = "PIPELINE")]
+    pipeline: PathBuf,
+    /// The run folder instead of the pipeline's `folder` [default: runs/NAME].
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// The store instead of the pipeline's `store` [default: stores/NAME.h5].
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+}
+
+impl Request {
+    /// Reads the pipeline with the overrides of the command line laid over it.
+    pub(super) fn read(&self, global: &Global) -> Result<Pipeline, Failure> {
+        let mut pipeline = understand(PipelineText::read(&self.pipeline)?, global)?;
+        if let Some(out) = &self.out {
+            pipeline.folder.clone_from(out);
+        }
+        if let Some(store) = &self.store {
+            pipeline.store.clone_from(store);
+        }
+        Ok(pipeline)
+    }
+}
+
+/// Lays `--set` and `--seed` over a text and understands it.
+pub(super) fn understand(mut text: PipelineText, global: &Global) -> Result<Pipeline, Failure> {
+    for assignment in &global.set {
+        text.set(assignment)?;
+    }
+    Ok(Pipeline::parse(&text, global.seed)?)
+}
+
+/// Threads, device, watch: a device that is not there is an error before anything is read or written.
+pub(super) fn means(global: &Global, watch: &Watch) -> Result<Means, Failure> {
+    let choice: DeviceChoice = global.device.parse().map_err(crate::error::Error::from)?;
+    let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+    Ok(Means {
+        threads: global.threads.map_or_else(rayon::current_num_threads, usize::from),
+        device: device(choice).map_err(crate::error::Error::from)?,
+        command: format!("biossl {command}"),
+        watch: watch.clone(),
+    })
+}
