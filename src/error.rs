@@ -1,30 +1,66 @@
 //! Everything that can go wrong: one transparent variant a room.
 
+use crate::data::corpora::CorpusError;
 use crate::data::formats::FormatError;
+use crate::data::preprocess::PreprocessError;
+use crate::data::splits::SplitError;
+use crate::data::store::StoreError;
+use crate::learning::augment::AugmentError;
+use crate::learning::awareness::AwarenessError;
+use crate::learning::nn::NnError;
+use crate::learning::objectives::ObjectiveError;
+use crate::learning::train::{LoaderError, TrainError};
 use crate::pipeline::PipelineError;
+use crate::runs::RunError;
 
 /// An error of the library, from whichever room.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
 #[non_exhaustive]
 pub enum Error {
     /// A file of signals.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
     Format(#[from] FormatError),
+    /// A folder that should hold a corpus.
+    Corpus(#[from] CorpusError),
+    /// Between a recording and a store.
+    Preprocess(#[from] PreprocessError),
+    /// A store.
+    Store(#[from] StoreError),
+    /// Who may see what.
+    Split(#[from] SplitError),
+    /// A transform.
+    Augment(#[from] AugmentError),
+    /// A network or a device.
+    Nn(#[from] NnError),
+    /// The awareness layer.
+    Awareness(#[from] AwarenessError),
+    /// An objective.
+    Objective(#[from] ObjectiveError),
+    /// Batches.
+    Loader(#[from] LoaderError),
+    /// Training.
+    Train(#[from] TrainError),
+    /// A run folder.
+    Run(#[from] RunError),
     /// The pipeline itself.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
     Pipeline(#[from] PipelineError),
 }
 
 impl Error {
     /// Whether the request is at fault, not the data: a wrong pipeline, a device that is not there.
     pub fn is_wrong_request(&self) -> bool {
-        matches!(self, Self::Pipeline(_))
+        match self {
+            Self::Pipeline(PipelineError::Setting { .. } | PipelineError::Read { .. })
+            | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
+            | Self::Preprocess(PreprocessError::Setting { .. })
+            | Self::Split(SplitError::Setting { .. }) => true,
+            _ => false,
+        }
     }
 
     /// Whether somebody asked for the end.
     pub fn is_stop(&self) -> bool {
-        false
+        matches!(self, Self::Preprocess(PreprocessError::Stopped(_)) | Self::Train(TrainError::Stopped { .. }))
     }
 }

@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 use crate::base::{Registry, SignalKind, nearest};
 use crate::data::corpora::CORPORA;
 use crate::data::formats::FORMATS;
+use crate::data::splits::PLANS;
 use crate::learning::augment::TRANSFORMS;
+use crate::learning::nn::ENCODERS;
+use crate::learning::objectives::OBJECTIVES;
+use crate::numerics::metrics::{METRICS, Metric};
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -82,8 +86,21 @@ fn families() -> Vec<Family> {
                 .collect(),
         },
         family(&CORPORA),
+        family(&PLANS),
         family(&TRANSFORMS),
+        family(&ENCODERS),
+        family(&OBJECTIVES),
+        Family { family: "metric", members: METRICS.iter().map(metric).collect() },
     ]
+}
+
+fn metric(metric: &Metric) -> Member {
+    Member {
+        name: metric.name.to_owned(),
+        summary: metric.summary.to_owned(),
+        sources: metric.sources.to_vec(),
+        defaults: None,
+    }
 }
 
 fn family<T: ?Sized>(registry: &'static Registry<T>) -> Family {

@@ -7,6 +7,8 @@ mod exit;
 mod inspect;
 mod list;
 mod output;
+mod preprocess;
+mod request;
 mod signals;
 mod terminal;
 
@@ -14,8 +16,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::base::Watch;
+
 use exit::Failure;
 use output::Form;
+use signals::StopSignal;
 
 /// Self-supervised learning on biosignals: EEG and ECG recordings to an evaluated classifier.
 #[derive(Debug, Parser)]
@@ -66,6 +71,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show what a pipeline can choose from, with every default.
     List(list::List),
+    /// Make the store of windows that a pipeline asks for.
+    Preprocess(preprocess::Preprocess),
 }
 
 /// The screen of `biossl` alone.
@@ -94,10 +101,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::WRONG));
         }
     };
-    exit::end(run(&cli), None)
+    let watch = Watch::new(terminal::progress(cli.global.quiet));
+    let stop = StopSignal::listen(&watch.stop_flag());
+    exit::end(run(&cli, &watch), stop.number())
 }
 
-fn run(cli: &Cli) -> Result<u8, Failure> {
+fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
     let global = &cli.global;
     if let Some(threads) = global.threads {
         rayon::ThreadPoolBuilder::new()
@@ -109,6 +118,7 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
         Some(Command::Inspect(command)) => command.run(global),
         Some(Command::List(command)) => command.run(global),
+        Some(Command::Preprocess(command)) => command.run(global, watch),
     }
 }
 

@@ -28,4 +28,20 @@ pub enum PipelineError {
         /// Why.
         source: std::io::Error,
     },
+    /// A store that another recipe made.
+    #[error("{}: the store was made by recipe {}, the pipeline asks for {}", path.display(), short(found), short(needed))]
+    #[diagnostic(help("name another `store`, or make this one anew with `biossl preprocess PIPELINE --overwrite`"))]
+    StaleStore {
+        /// The store.
+        path: PathBuf,
+        /// Its recipe hash.
+        found: String,
+        /// The pipeline's.
+        needed: String,
+    },
+}
+
+/// Enough of a hash for a person.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }

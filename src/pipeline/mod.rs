@@ -4,7 +4,14 @@
 //! reading at [`Pipeline`].
 
 mod error;
+mod means;
+mod parse;
+mod prepare;
+mod section;
 mod text;
 
 pub use error::PipelineError;
+pub use means::Means;
+pub use parse::{Arm, Pipeline};
+pub use prepare::{LabelCount, Prepared, Stale, label_counts, prepare};
 pub use text::{PipelineText, Place};

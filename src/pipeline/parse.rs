@@ -190,16 +190,17 @@ fn arms(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec<Arm>,
         return Err(ConfigError::at(other.span(), message).with_help("give each arm its own keys inside `arms`"));
     }
     let DeValue::Array(items) = list.get_ref() else {
-        return Err(ConfigError::at(list.span(), "`arms` is no list")
-            .with_help("arms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.1 } }]"));
+        return Err(ConfigError::at(list.span(), "`arms` is no list").with_help(
+            "arms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.1 } }]",
+        ));
     };
     let mut arms: Vec<Arm> = Vec::new();
     for item in items {
         let arm = match item.get_ref() {
             DeValue::String(word) => {
                 let names = Preset::ALL.map(Preset::name);
-                let preset = Preset::find(word)
-                    .ok_or_else(|| ConfigError::unknown(item.span(), "preset", word, names))?;
+                let preset =
+                    Preset::find(word).ok_or_else(|| ConfigError::unknown(item.span(), "preset", word, names))?;
                 preset_arm(preset, kind)
             }
             DeValue::Table(table) => table_arm(table, kind)?,
@@ -252,4 +253,86 @@ fn check_recipe(recipe: &Recipe, rate_hz: f64, sections: &Sections<'_, '_>) -> R
     };
     let place = key.or_else(|| section.map(toml::Spanned::span)).unwrap_or(0..0);
     Err(ConfigError::at(place, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Place;
+
+    const LEAST: &str = "corpus = { name = \"mit-bih\", root = \"x\" }\nsplit = { name = \"shares\" }\n";
+
+    fn parse(more: &str, sets: &[&str]) -> Result<Pipeline, PipelineError> {
+        let mut text = PipelineText::new("dir/small.toml", format!("{LEAST}{more}"));
+        for set in sets {
+            text.set(set)?;
+        }
+        Pipeline::parse(&text, None)
+    }
+
+    fn refused(more: &str) -> (Place, String, String) {
+        match parse(more, &[]) {
+            Err(PipelineError::Setting { place, message, help }) => (*place, message, help.unwrap_or_default()),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("accepted: {more}"),
+        }
+    }
+
+    #[test]
+    fn little_is_enough_and_the_rest_is_resolved() {
+        let pipeline = parse("", &[]).unwrap();
+        assert_eq!((pipeline.name.as_str(), pipeline.seeds.as_slice()), ("small", &[1][..]));
+        assert_eq!(pipeline.folder, Path::new("runs/small"));
+        assert_eq!((pipeline.encoder.name, pipeline.objective.name), ("ecg-sacl", "sacl"));
+        let resolved = pipeline.resolved();
+        assert_eq!(resolved["preprocess"]["order"], 4);
+        assert_eq!(resolved["awareness"]["arms"][0]["name"], "base");
+    }
+
+    #[test]
+    fn resolved_form_resolves_to_itself() {
+        let more = "[awareness]\narms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.5 } }]";
+        let first = parse(more, &["preprocess.amplitude_uv=500", "seeds=[3, 4]"]).unwrap();
+        let again = Pipeline::parse(&PipelineText::new("other.toml", first.to_toml()), None).unwrap();
+        assert_eq!(again.to_toml(), first.to_toml());
+        assert_eq!(again.hash(), first.hash());
+        assert_eq!(again.arms[1].awareness.adversary.weight, 0.5);
+    }
+
+    #[test]
+    fn hash_hangs_on_settings_not_on_places() {
+        let hash = |sets: &[&str]| parse("", sets).unwrap().hash();
+        assert_eq!(hash(&[]), hash(&["folder=elsewhere", "store=elsewhere.h5", "preprocess.order=4"]));
+        assert_ne!(hash(&[]), hash(&["preprocess.order=2"]));
+    }
+
+    #[test]
+    fn faults_are_told_at_their_line_with_a_remedy() {
+        for (more, line, message, help) in [
+            ("[objectiv]\nname = \"sacl\"", 3, "unknown section `objectiv`", "`objective`"),
+            ("[objective]\nname = \"sack\"", 4, "unknown objective `sack`", "`sacl`"),
+            ("[preprocess]\norder = 4\nhigh_hertz = 40", 5, "unknown key `high_hertz`", "high_hz"),
+            ("[preprocess]\norder = \"four\"", 4, "invalid type", ""),
+            ("[preprocess]\nhigh_hz = 500", 3, "high_hz", ""),
+            ("[awareness]\narms = [\n\"base\",\n\"bass\"]", 6, "unknown preset `bass`", "`base`"),
+            ("[awareness]\narms = [\"base\", \"base\"]", 4, "two arms are called `base`", "another `name`"),
+            ("[awareness]\narms = []", 4, "nothing would be trained", ""),
+            ("seeds = [1, 1]", 3, "seed 1 stands twice", ""),
+            ("seeds = []", 3, "nothing would be trained", ""),
+            ("seeds = 1", 3, "invalid type", ""),
+            ("encoder = \"ecg-sacl\"", 3, "`encoder` is a table", "[encoder]"),
+            ("rejects = \"nowhere\"", 3, "unknown variant", ""),
+        ] {
+            let (place, told, remedy) = refused(more);
+            assert_eq!(place.line, line, "{more}: {told}");
+            assert!(told.contains(message) && remedy.contains(help), "{more}: {told}; {remedy}");
+        }
+    }
+
+    #[test]
+    fn a_missing_choice_is_named() {
+        let text = PipelineText::new("a.toml", "seeds = [1]");
+        let Err(PipelineError::Setting { message, help, .. }) = Pipeline::parse(&text, None) else { panic!() };
+        assert!(message.contains("no `corpus`") && help.unwrap().contains("mit-bih"));
+    }
 }

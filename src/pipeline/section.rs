@@ -88,10 +88,8 @@ impl<'a, 'i> Sections<'a, 'i> {
 pub(super) fn table_in<'a, 'i>(value: &'a ConfigValue<'i>, what: &str) -> Result<&'a ConfigTable<'i>, ConfigError> {
     match value.get_ref() {
         DeValue::Table(table) => Ok(table),
-        other => {
-            Err(ConfigError::at(value.span(), format!("`{what}` is a table, here stands a {}", other.type_str()))
-                .with_help(format!("write [{what}] or {what} = {{ .. }}")))
-        }
+        other => Err(ConfigError::at(value.span(), format!("`{what}` is a table, here stands a {}", other.type_str()))
+            .with_help(format!("write [{what}] or {what} = {{ .. }}"))),
     }
 }
 

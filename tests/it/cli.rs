@@ -48,8 +48,22 @@ fn alone_it_teaches() {
 fn help_names_every_command_and_the_exit_codes() {
     let text = stdout(&biossl(&["--help"]));
     for word in [
-        "inspect", "preprocess", "pretrain", "probe", "finetune", "evaluate", "run", "list", "demo", "--json",
-        "--threads", "--seed", "--device", "--quiet", "--set", "Exit codes",
+        "inspect",
+        "preprocess",
+        "pretrain",
+        "probe",
+        "finetune",
+        "evaluate",
+        "run",
+        "list",
+        "demo",
+        "--json",
+        "--threads",
+        "--seed",
+        "--device",
+        "--quiet",
+        "--set",
+        "Exit codes",
     ] {
         assert!(text.contains(word), "{word} is missing: {text}");
     }

@@ -1,0 +1,84 @@
+//! The first stage: the store that a pipeline asks for, made when it is not there, never replaced in silence.
+
+use serde::Serialize;
+
+use crate::base::sha256_hex;
+use crate::data::preprocess::{Summary, resolved_json, write_store};
+use crate::data::store::Store;
+use crate::error::Error;
+
+use super::error::PipelineError;
+use super::means::Means;
+use super::parse::Pipeline;
+
+/// What to do about a store that another recipe made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// An error.
+    Refuse,
+    /// Make it anew.
+    Overwrite,
+}
+
+/// A store that fits the pipeline.
+pub struct Prepared {
+    /// The store.
+    pub store: Store,
+    /// How it was made, when it was made now.
+    pub made: Option<Summary>,
+}
+
+/// Rows of one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LabelCount {
+    /// Its name; `None`: stretches without a class, for pretraining only.
+    pub class: Option<String>,
+    /// Rows, rejected ones included.
+    pub windows: usize,
+}
+
+/// The store of a pipeline. Label counts are told before anything is trained on it.
+///
+/// # Errors
+/// A store of another recipe; whatever preprocessing or opening reports.
+pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepared, Error> {
+    let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
+    let needed = sha256_hex(resolved_json(corpus.name, &corpus.resolved, &pipeline.recipe).as_bytes());
+    let mut made = None;
+    if !path.exists() || (stale == Stale::Overwrite && !fits(path, &needed)) {
+        let corpus_room = corpus.choice.as_ref();
+        made = Some(write_store(corpus_room, &corpus.resolved, &pipeline.recipe, path, means.threads, &means.watch)?);
+    }
+    let store = Store::open(path)?;
+    if store.recipe_hash() != needed {
+        let found = store.recipe_hash().to_owned();
+        return Err(PipelineError::StaleStore { path: path.to_owned(), found, needed }.into());
+    }
+    if made.is_none() {
+        let counts = label_counts(&store)
+            .into_iter()
+            .map(|count| format!("{} {}", count.class.as_deref().unwrap_or("(no class)"), count.windows));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        means.watch.progress().say(&format!("store {}: made by this recipe; windows: {counts}", path.display()));
+    }
+    Ok(Prepared { store, made })
+}
+
+/// A store that cannot be opened fits nothing.
+fn fits(path: &std::path::Path, needed: &str) -> bool {
+    Store::open(path).is_ok_and(|store| store.recipe_hash() == needed)
+}
+
+/// Rows by class, in the corpus's order, those without one last.
+pub fn label_counts(store: &Store) -> Vec<LabelCount> {
+    let table = store.table();
+    let count = |label: Option<u16>| table.rows.iter().filter(|row| row.label == label).count();
+    let classes = (0_u16..).zip(&table.classes);
+    let mut counts: Vec<LabelCount> =
+        classes.map(|(label, class)| LabelCount { class: Some(class.clone()), windows: count(Some(label)) }).collect();
+    match count(None) {
+        0 => {}
+        windows => counts.push(LabelCount { class: None, windows }),
+    }
+    counts
+}
