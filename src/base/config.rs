@@ -93,6 +93,25 @@ pub fn canonical_json<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value).expect("settings are plain data").to_string()
 }
 
+/// Saved settings as a person could have written them. Absent values are left out: TOML has no word for them.
+///
+/// # Errors
+/// When the value is no table.
+pub fn toml_text(settings: &Value) -> Result<String, ConfigError> {
+    toml::to_string(&present(settings)).map_err(de::Error::custom)
+}
+
+fn present(value: &Value) -> Value {
+    match value {
+        Value::Object(keys) => {
+            let given = keys.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(key, value)| (key.clone(), present(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(present).collect(),
+        plain => plain.clone(),
+    }
+}
+
 /// A value that is partly a person's and partly a default.
 enum Layered<'i> {
     Default(Value),

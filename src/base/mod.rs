@@ -14,7 +14,7 @@ mod stream;
 mod watch;
 
 pub use atomic::{AppendFile, AtomicFile, write_atomically};
-pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table};
+pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table, toml_text};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;
 pub use nearest::nearest;

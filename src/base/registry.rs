@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::config::{ConfigError, ConfigTable, overlay};
+use super::config::{ConfigError, ConfigTable, overlay, parse_table, toml_text};
 use super::kind::SignalKind;
 
 /// Settings that a pipeline chooses by `name`. The struct serialises all its keys and has
@@ -85,6 +85,15 @@ impl<T: ?Sized> Registry<T> {
     pub fn find(&self, name: &str) -> Option<&'static Entry<T>> {
         let name = name.replace('_', "-");
         self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// The member that saved settings ([`Chosen::resolved`]) describe.
+    ///
+    /// # Errors
+    /// As [`Registry::choose`], without places.
+    pub fn restore(&self, kind: SignalKind, resolved: &Value) -> Result<Chosen<T>, ConfigError> {
+        let text = toml_text(resolved)?;
+        self.choose(kind, &parse_table(&text)?, 0..0).map_err(|error| ConfigError { span: None, ..error })
     }
 
     /// The member that `user`'s `name` key chooses, configured by its other keys. `place` stands in for the place of a

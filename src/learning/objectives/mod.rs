@@ -20,7 +20,7 @@ pub use error::ObjectiveError;
 pub use parts::{InfoNce, KeyQueue, Twin, info_nce};
 pub use sacl::{InBatch, KeyNorms, Sacl};
 pub use state::State;
-pub use workshop::{Parameters, Workshop};
+pub use workshop::{Parameters, RunSize, Workshop};
 
 /// Every objective that a pipeline can name.
 pub static OBJECTIVES: Registry<dyn ObjectiveConfig> =

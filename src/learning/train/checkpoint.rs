@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::{canonical_json, write_atomically};
+use crate::base::{SignalKind, canonical_json, write_atomically};
 use crate::learning::objectives::State;
 use crate::signal::WindowChannel;
 
@@ -29,6 +29,8 @@ const KEPT: usize = 2;
 pub struct Contract {
     /// Version of the tool that wrote it.
     pub tool_version: String,
+    /// The body signal.
+    pub kind: SignalKind,
     /// Samples a second.
     pub rate_hz: f64,
     /// Labels and units, in order.

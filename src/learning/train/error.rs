@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::base::Stopped;
 use crate::learning::awareness::AwarenessError;
 use crate::learning::nn::NnError;
 use crate::learning::objectives::ObjectiveError;
@@ -53,6 +54,9 @@ pub enum TrainError {
         /// Steps done.
         step: u64,
     },
+    /// Somebody asked to stop, and there was nothing to keep.
+    #[error(transparent)]
+    Interrupted(#[from] Stopped),
     /// A checkpoint cannot be read.
     #[error("{}: {reason}", path.display())]
     #[diagnostic(help("take another checkpoint of the run, or start it anew"))]
@@ -83,6 +87,10 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
+    /// The loader refused pool, augmentation or batch.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loader(#[from] LoaderError),
     /// The journal failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -10,7 +10,9 @@ mod engine;
 mod error;
 mod loader;
 mod optim;
+mod pretraining;
 mod schedule;
+mod settings;
 mod synthetic;
 
 pub use crate::learning::objectives::{Loss, State};
@@ -24,5 +26,7 @@ pub use loader::{
     evaluation_windows,
 };
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
+pub use pretraining::{PretrainData, PretrainOrder, Pretrained, Record, pretrain};
 pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
+pub use settings::{PretrainPlan, PretrainSettings};
 pub use synthetic::Synthetic;

@@ -1,0 +1,314 @@
+//! Pretraining as a task for the loop: an objective, the awareness layer, batches of views.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+
+use crate::base::{Chosen, Watch};
+use crate::data::splits::{Pool, Subset};
+use crate::data::store::Store;
+use crate::learning::augment::AugmentationConfig;
+use crate::learning::awareness::{Adversary, AdversaryForm, AdversarySize, Awareness, NegativeRule};
+use crate::learning::nn::{Batch, BatchStatistics, ENCODERS, Encoder, EncoderConfig, Group, Weights};
+use crate::learning::objectives::{Loss, Objective, ObjectiveConfig, Parameters, RunSize, State, Step, Workshop};
+use crate::runs::Journal;
+
+use super::checkpoint::{Checkpoint, Checkpoints, Contract, PoolRecord, Resume};
+use super::desk::Desk;
+use super::engine::{Task, Trained, train};
+use super::error::TrainError;
+use super::loader::{PartnerScope, PoolLoader, PoolLoading, Prefetch};
+use super::optim::{AdamW, Optimiser};
+use super::settings::{PretrainPlan, PretrainSettings};
+
+/// Rate and decay of the subject classifier: constant, its own.
+///
+/// Source: methods A.4.
+const ADVERSARY_RATE: f64 = 1e-3;
+const ADVERSARY_DECAY: f64 = 1e-4;
+
+/// What is to be pretrained, and how.
+pub struct PretrainOrder<'a> {
+    /// The network.
+    pub encoder: &'a Chosen<dyn EncoderConfig>,
+    /// What is minimised.
+    pub objective: &'a Chosen<dyn ObjectiveConfig>,
+    /// What is known of subjects.
+    pub awareness: Awareness,
+    /// What two views of a window differ in.
+    pub augment: &'a AugmentationConfig,
+    /// How training moves.
+    pub settings: PretrainSettings,
+    /// Seed of weights, order and views.
+    pub seed: u64,
+}
+
+/// What it is pretrained on. Windows of validation or test people do not fit the type.
+#[derive(Clone, Copy)]
+pub struct PretrainData<'a> {
+    /// The windows.
+    pub store: &'a Store,
+    /// Which of them may be seen.
+    pub pool: &'a Subset<Pool>,
+    /// The split that says so.
+    pub split_hash: &'a str,
+}
+
+/// Where it is written down.
+pub struct Record<'a> {
+    /// Progress out, stop requests in.
+    pub watch: &'a Watch,
+    /// The run's journal, and what its lines carry (arm, fold, seed).
+    pub journal: Option<(&'a mut Journal, Value)>,
+    /// Folder of the checkpoints, and whether to go on from the last of them.
+    pub checkpoints: Option<(PathBuf, Resume)>,
+}
+
+impl<'a> Record<'a> {
+    /// Nowhere but to `watch`.
+    pub fn nowhere(watch: &'a Watch) -> Self {
+        Self { watch, journal: None, checkpoints: None }
+    }
+}
+
+/// An encoder with the record of where it comes from.
+pub struct Pretrained {
+    /// The network.
+    pub encoder: Arc<dyn Encoder>,
+    /// Its numbers.
+    pub group: Group,
+    /// What it was made for and from.
+    pub contract: Contract,
+    /// Steps it was trained for.
+    pub steps: u64,
+}
+
+impl Pretrained {
+    /// Weights without a graph.
+    pub fn weights(&self) -> Weights {
+        self.group.weights().detached()
+    }
+
+    /// The encoder of a checkpoint.
+    ///
+    /// # Errors
+    /// A damaged file, or one whose encoder this version does not know.
+    pub fn from_checkpoint(path: &Path, device: &Device) -> Result<Self, TrainError> {
+        let Checkpoint { header, state } = Checkpoint::read(path)?;
+        let contract = header.contract;
+        let damaged = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let saved = contract.settings.get("encoder").ok_or_else(|| damaged("it names no encoder".to_owned()))?;
+        let chosen = ENCODERS.restore(contract.kind, saved).map_err(|error| damaged(error.to_string()))?;
+        let encoder: Arc<dyn Encoder> =
+            Arc::from(chosen.choice.build(contract.channels.len(), contract.window as usize)?);
+        let mut group = Group::new(Arc::clone(encoder.layout()), contract.seed, 0, device, DType::F32)?;
+        state.part("task").part("parameters").part("encoder").to_group(&mut group)?;
+        Ok(Self { encoder, group, contract, steps: header.step })
+    }
+}
+
+/// Pretrains an encoder on the pool.
+///
+/// # Errors
+/// Settings that make no sense for the pool, a loss that is no number, a request to stop, and whatever files or device
+/// report.
+pub fn pretrain(
+    order: &PretrainOrder<'_>,
+    data: PretrainData<'_>,
+    device: &Device,
+    record: Record<'_>,
+) -> Result<Pretrained, TrainError> {
+    let PretrainPlan { batch, course } = order.settings.plan(data.pool.len())?;
+    if batch < order.settings.batch {
+        let (n, wished) = (data.pool.len(), order.settings.batch);
+        record.watch.progress().say(&format!("batch {batch} instead of {wished}: the pool has {n} windows"));
+    }
+    let (n_windows, dtype) = (data.pool.len(), DType::F32);
+    let run = RunSize { seed: order.seed, n_windows, batch, steps: course.steps, device: device.clone(), dtype };
+    let spec = data.store.spec();
+    let encoder = Arc::from(order.encoder.choice.build(data.store.channels().len(), spec.length as usize)?);
+    let negatives = NegativeRule::new(order.awareness.negatives, data.store.table(), spec.length);
+    let n_subjects = data.pool.subjects().len();
+    let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
+
+    let views = learner.objective.views().augmented as u16;
+    let loading = PoolLoading { seed: order.seed, batch, views, partners: PartnerScope::Pool };
+    let loader = PoolLoader::new(data.store, data.pool, order.augment, loading)?;
+    let contract = contract(order, data);
+    let mut desk = Desk::new(record.watch);
+    if let Some((journal, labels)) = record.journal {
+        desk = desk.with_journal(journal, &labels);
+    }
+    if let Some((folder, resume)) = record.checkpoints {
+        let every = order.settings.checkpoint_every;
+        desk = desk.with_checkpoints(Checkpoints::new(folder, contract.clone(), every, resume));
+    }
+    let learner = std::thread::scope(|scope| {
+        let mut ahead = None;
+        let (loader, steps) = (&loader, course.steps);
+        let next = move |step: u64| {
+            let ahead = ahead.get_or_insert_with(|| Prefetch::start(scope, loader, step - 1..steps));
+            let batch = ahead.next().expect("the loop asks for the steps of its course, in order");
+            Ok(batch.into_batch(device)?)
+        };
+        let feed = Feed { next: Box::new(next), batches_an_epoch: loader.n_batches() as u64 };
+        let mut task = Pretraining { learner, feed };
+        train(&mut task, &course, &mut desk).map(|()| task.learner)
+    })?;
+    let Learner { encoder, parameters, .. } = learner;
+    Ok(Pretrained { encoder, group: parameters.encoder, contract, steps: course.steps })
+}
+
+fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
+    let (store, table) = (data.store, data.store.table());
+    let settings = [
+        ("encoder", order.encoder.resolved.clone()),
+        ("objective", order.objective.resolved.clone()),
+        ("awareness", serde_json::to_value(order.awareness).expect("settings are plain data")),
+        ("augment", order.augment.resolved()),
+        ("train", serde_json::to_value(&order.settings).expect("settings are plain data")),
+    ];
+    Contract {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        kind: store.kind(),
+        rate_hz: store.spec().rate_hz,
+        channels: store.channels().to_vec(),
+        window: store.spec().length,
+        recipe_hash: store.recipe_hash().to_owned(),
+        pool: PoolRecord {
+            corpus: store.corpus().to_owned(),
+            split_hash: data.split_hash.to_owned(),
+            subjects: data.pool.subjects().iter().map(|&s| table.subjects[s as usize].to_string()).collect(),
+            n_windows: data.pool.len(),
+        },
+        seed: order.seed,
+        settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    }
+}
+
+/// Where the batches come from: any step's, asked for in order.
+struct Feed<'a> {
+    next: Box<dyn FnMut(u64) -> Result<Batch, TrainError> + 'a>,
+    batches_an_epoch: u64,
+}
+
+/// What learns: all numbers of a run, and how their loss is made.
+struct Learner {
+    encoder: Arc<dyn Encoder>,
+    objective: Box<dyn Objective>,
+    parameters: Parameters,
+    negatives: NegativeRule,
+    opponent: Option<Opponent>,
+}
+
+/// The adversary and what trains it.
+struct Opponent {
+    adversary: Adversary,
+    optimiser: AdamW,
+}
+
+impl Learner {
+    fn new(
+        encoder: Arc<dyn Encoder>,
+        objective: &dyn ObjectiveConfig,
+        (awareness, negatives, n_subjects): (Awareness, NegativeRule, usize),
+        run: RunSize,
+    ) -> Result<Self, TrainError> {
+        let mut shop = Workshop::new(Arc::clone(&encoder), run.clone())?;
+        let objective = objective.build(&mut shop)?;
+        awareness.check(&objective.accepts(), n_subjects)?;
+        let (parameters, first_tensor) = shop.finish();
+        let opponent = match awareness.adversary.form {
+            AdversaryForm::Off => None,
+            AdversaryForm::Confusion => {
+                let size = AdversarySize { dim: encoder.dim(), n_subjects, seed: run.seed, first_tensor };
+                let adversary = Adversary::new(awareness.adversary, &size, run.dtype, &run.device)?;
+                let optimiser = AdamW::new(adversary.group(), ADVERSARY_DECAY)?;
+                Some(Opponent { adversary, optimiser })
+            }
+        };
+        Ok(Self { encoder, objective, parameters, negatives, opponent })
+    }
+}
+
+impl Opponent {
+    /// The classifier's own steps, on embeddings without gradient. Gives its last loss.
+    fn learn(&mut self, loss: &Loss, subject: &[u32]) -> Result<Tensor, TrainError> {
+        let mut last = None;
+        for _ in 0..self.adversary.settings().steps {
+            let own = self.adversary.classifier_loss(&loss.embedding, subject)?;
+            if let Some(gradient) = own.backward()?.get(self.adversary.group().flat()) {
+                self.optimiser.step(self.adversary.group(), &gradient.detach(), ADVERSARY_RATE)?;
+            }
+            last = Some(own.detach());
+        }
+        Ok(last.expect("the settings ask for at least one step"))
+    }
+}
+
+/// The task: a learner and its batches.
+struct Pretraining<'a> {
+    learner: Learner,
+    feed: Feed<'a>,
+}
+
+impl Task for Pretraining<'_> {
+    fn name(&self) -> &'static str {
+        "pretrain"
+    }
+
+    fn epoch(&self, step: u64) -> u64 {
+        (step - 1) / self.feed.batches_an_epoch
+    }
+
+    fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
+        (self.feed.next)(step)
+    }
+
+    fn loss(&mut self, batch: &Batch, step: u64) -> Result<Loss, TrainError> {
+        let Learner { objective, parameters, negatives, opponent, .. } = &mut self.learner;
+        let mut loss = objective.loss(batch, &Step { number: step, parameters, negatives })?;
+        if let Some(opponent) = opponent {
+            loss.terms.push(("subject_classifier", opponent.learn(&loss, &batch.subject)?));
+            let confusion = opponent.adversary.encoder_loss(&loss.embedding, &batch.subject)?;
+            loss.terms.push(("confusion", confusion.detach()));
+            loss.total = (loss.total + (confusion * opponent.adversary.settings().weight)?)?;
+        }
+        Ok(loss)
+    }
+
+    fn trained(&mut self, _step: u64) -> Vec<Trained<'_>> {
+        self.learner.parameters.groups().map(|(name, group)| Trained { name, group, rate_factor: 1.0 }).collect()
+    }
+
+    fn commit(&mut self, statistics: &BatchStatistics) -> Result<(), TrainError> {
+        Ok(self.learner.parameters.encoder.commit(statistics)?)
+    }
+
+    fn after_step(&mut self, batch: &Batch, loss: &Loss, _step: u64) -> Result<(), TrainError> {
+        Ok(self.learner.objective.after_step(batch, loss, &mut self.learner.parameters)?)
+    }
+
+    fn state(&self) -> Result<State, TrainError> {
+        let mut state = State::new();
+        state.nest("parameters", self.learner.parameters.state()?);
+        state.nest("objective", self.learner.objective.state()?);
+        if let Some(Opponent { adversary, optimiser }) = &self.learner.opponent {
+            state.nest("adversary", State::of_group(adversary.group())?);
+            state.nest("adversary_optimiser", optimiser.state()?);
+        }
+        Ok(state)
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), TrainError> {
+        self.learner.parameters.restore(&state.part("parameters"))?;
+        self.learner.objective.restore(&state.part("objective"))?;
+        if let Some(Opponent { adversary, optimiser }) = &mut self.learner.opponent {
+            state.part("adversary").to_group(adversary.group_mut())?;
+            optimiser.restore(&state.part("adversary_optimiser"))?;
+        }
+        Ok(())
+    }
+}
