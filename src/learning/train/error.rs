@@ -95,10 +95,6 @@ pub enum TrainError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Run(#[from] RunError),
-    /// The pool cannot be dealt into batches.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Loader(#[from] LoaderError),
     /// The awareness layer failed.
     #[error(transparent)]
     #[diagnostic(transparent)]
