@@ -1,0 +1,43 @@
+//! What can go wrong between an encoder and a classifier.
+
+use crate::data::splits::SplitError;
+use crate::learning::nn::NnError;
+use crate::learning::train::TrainError;
+use crate::runs::RunError;
+
+/// A fault of probing or fine-tuning.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum DownstreamError {
+    /// Somebody asked to stop.
+    #[error("stopped on request while fitting `{arm}`")]
+    Stopped {
+        /// What was being fitted.
+        arm: String,
+    },
+    /// A setting cannot work.
+    #[error("{key} cannot work: {reason}")]
+    #[diagnostic(help("change `{key}` of this way in `downstream`"))]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The split failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Split(#[from] SplitError),
+    /// Training or embedding failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Train(#[from] TrainError),
+    /// A network failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Nn(#[from] NnError),
+    /// The journal failed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Run(#[from] RunError),
+}
