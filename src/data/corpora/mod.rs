@@ -3,15 +3,21 @@
 //! Invariant: a subject, a lead or a class is looked up in the corpus's tables, never guessed; what is left out is
 //! counted and named with its reason. Corpora know nothing of windows. Start reading at [`Corpus`], then `mit_bih`.
 
+mod aami;
+mod eegmmidb;
 mod error;
+mod listing;
+mod mit_bih;
 
 use std::path::PathBuf;
 
-use crate::base::{Registry, SignalKind};
+use crate::base::{Choice, Entry, Registry, SignalKind, read_choice};
 use crate::data::formats::Header;
 use crate::signal::{Event, Recording, SubjectId};
 
+pub use eegmmidb::Eegmmidb;
 pub use error::CorpusError;
+pub use mit_bih::MitBih;
 
 /// One recording of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,4 +103,9 @@ pub trait Corpus: Send + Sync {
 }
 
 /// All corpora.
-pub static CORPORA: Registry<dyn Corpus> = Registry { family: "corpus", entries: &[] };
+pub static CORPORA: Registry<dyn Corpus> =
+    Registry { family: "corpus", entries: &[entry::<mit_bih::MitBih>(), entry::<eegmmidb::Eegmmidb>()] };
+
+const fn entry<C: Choice + Corpus>() -> Entry<dyn Corpus> {
+    Entry::of::<C>(|kind, user| Ok(Box::new(read_choice::<C>(kind, user)?)))
+}
