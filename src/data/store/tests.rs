@@ -99,6 +99,12 @@ fn same_content_gives_the_same_bytes_and_replaces_the_old_file() {
     let first = std::fs::read(written(folder.path())).unwrap();
     let second = std::fs::read(written(folder.path())).unwrap();
     assert_eq!(first, second);
+    // Times would make them differ only now and then, so they are looked at.
+    let file = hdf5::File::open(written(folder.path())).unwrap();
+    for object in ["/", "samples", "rows", "recordings", "rows/start", "subjects", "recordings/id"] {
+        let info = file.loc_info_by_name(object).unwrap();
+        assert_eq!((info.btime, info.mtime, info.ctime), (0, 0, 0), "{object}");
+    }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

@@ -141,7 +141,11 @@ fn little_endian(samples: ArrayView3<'_, f32>) -> Vec<u8> {
 
 /// Makes the file with its space for samples; the answer is where they begin.
 fn allocate(path: &Path, shape: (usize, usize, usize)) -> hdf5::Result<Option<u64>> {
-    let file = hdf5::File::with_options().with_fapl(|fapl| fapl.alignment(ALIGNMENT, ALIGNMENT)).create(path)?;
+    // Without times of creation: the same windows make the same bytes.
+    let file = hdf5::File::with_options()
+        .with_fcpl(|fcpl| fcpl.obj_track_times(false))
+        .with_fapl(|fapl| fapl.alignment(ALIGNMENT, ALIGNMENT))
+        .create(path)?;
     let dataset = file
         .new_dataset::<f32>()
         .shape(shape)
@@ -186,24 +190,28 @@ fn write_attributes(file: &Group, header: &StoreHeader) -> hdf5::Result<()> {
     text(attribute::POOL_EXCLUDES, &excludes)
 }
 
+fn group(file: &Group, name: &str) -> hdf5::Result<Group> {
+    file.create_group_builder().obj_track_times(false).create(name)
+}
+
 fn column<T: H5Type>(group: &Group, name: &str, values: Vec<T>) -> hdf5::Result<Dataset> {
     group.new_dataset_builder().with_data(&values).obj_track_times(false).create(name)
 }
 
 fn write_rows(file: &Group, table: &WindowTable) -> hdf5::Result<()> {
     let rows = &table.rows;
-    let group = file.create_group(name::ROWS)?;
-    column(&group, "subject", rows.iter().map(|row| row.subject).collect())?;
-    column(&group, "recording", rows.iter().map(|row| row.recording).collect())?;
-    column(&group, "start", rows.iter().map(|row| row.start).collect())?;
-    column(&group, "event", rows.iter().map(|row| row.event.unwrap_or(NO_EVENT)).collect::<Vec<i64>>())?;
-    column(&group, "label", rows.iter().map(|row| row.label.map_or(NO_NUMBER, i32::from)).collect())?;
-    column(&group, "trial_samples", rows.iter().map(|row| row.trial_samples).collect())?;
-    column(&group, "padding", rows.iter().map(|row| row.padding).collect())?;
-    column(&group, "left", rows.iter().map(|row| row.left).collect())?;
-    column(&group, "right", rows.iter().map(|row| row.right).collect())?;
+    let columns = group(file, name::ROWS)?;
+    column(&columns, "subject", rows.iter().map(|row| row.subject).collect())?;
+    column(&columns, "recording", rows.iter().map(|row| row.recording).collect())?;
+    column(&columns, "start", rows.iter().map(|row| row.start).collect())?;
+    column(&columns, "event", rows.iter().map(|row| row.event.unwrap_or(NO_EVENT)).collect::<Vec<i64>>())?;
+    column(&columns, "label", rows.iter().map(|row| row.label.map_or(NO_NUMBER, i32::from)).collect())?;
+    column(&columns, "trial_samples", rows.iter().map(|row| row.trial_samples).collect())?;
+    column(&columns, "padding", rows.iter().map(|row| row.padding).collect())?;
+    column(&columns, "left", rows.iter().map(|row| row.left).collect())?;
+    column(&columns, "right", rows.iter().map(|row| row.right).collect())?;
     let reject = rows.iter().map(|row| row.reject.map_or_else(VarLenUnicode::new, |why| unicode(why.name())));
-    column(&group, "reject", reject.collect())?;
+    column(&columns, "reject", reject.collect())?;
     Ok(())
 }
 
@@ -211,14 +219,14 @@ fn write_recordings(file: &Group, table: &WindowTable) -> hdf5::Result<()> {
     column(file, name::SUBJECTS, table.subjects.iter().map(|subject| unicode(&subject.0)).collect())?;
     column(file, name::CLASSES, table.classes.iter().map(|class| unicode(class)).collect())?;
     let list = &table.recordings;
-    let group = file.create_group(name::RECORDINGS)?;
-    column(&group, "id", list.iter().map(|entry| unicode(&entry.id)).collect())?;
-    column(&group, "subject", list.iter().map(|entry| entry.subject).collect())?;
-    column(&group, "session", list.iter().map(|entry| entry.session).collect())?;
-    column(&group, "run_number", list.iter().map(|entry| entry.run_number.map_or(NO_NUMBER, i32::from)).collect())?;
-    column(&group, "samples", list.iter().map(|entry| entry.samples).collect())?;
-    column(&group, "content_hash", list.iter().map(|entry| unicode(&entry.content_hash)).collect())?;
+    let columns = group(file, name::RECORDINGS)?;
+    column(&columns, "id", list.iter().map(|entry| unicode(&entry.id)).collect())?;
+    column(&columns, "subject", list.iter().map(|entry| entry.subject).collect())?;
+    column(&columns, "session", list.iter().map(|entry| entry.session).collect())?;
+    column(&columns, "run_number", list.iter().map(|entry| entry.run_number.map_or(NO_NUMBER, i32::from)).collect())?;
+    column(&columns, "samples", list.iter().map(|entry| entry.samples).collect())?;
+    column(&columns, "content_hash", list.iter().map(|entry| unicode(&entry.content_hash)).collect())?;
     let leads = list.iter().map(|entry| unicode(&serde_json::to_string(&entry.leads).unwrap_or_default()));
-    column(&group, "leads", leads.collect())?;
+    column(&columns, "leads", leads.collect())?;
     Ok(())
 }
