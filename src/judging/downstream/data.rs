@@ -121,8 +121,11 @@ impl<'a> Bench<'a> {
         self.watch.check().map_err(|_| DownstreamError::Stopped { arm: arm.to_owned() })
     }
 
-    /// A line in the journal.
-    pub(super) fn record<T: Serialize>(&mut self, event: &str, entry: &T) -> Result<(), DownstreamError> {
+    /// A line in the journal, where there is one.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn record<T: Serialize>(&mut self, event: &str, entry: &T) -> Result<(), DownstreamError> {
         match &mut self.journal {
             Some(journal) => Ok(journal.record(event, entry)?),
             None => Ok(()),

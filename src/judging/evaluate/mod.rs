@@ -1,1 +1,21 @@
-//! How a classifier is judged: protocol, controls, scores.
+//! How a classifier is judged: which arms stand side by side, when the test people are read, what is counted.
+//!
+//! An [`Evaluation`] takes one fold and seed after another. In each, controls and pretrained encoders become
+//! classifiers, every choice is made on validation people, and only then the test people of that fold are read, once
+//! an arm, through the ledger. At the end predictions of all folds are put together and scored.
+//!
+//! Invariant: the controls stand in every table; a score carries how many people it rests on and how often their data
+//! have been read. Start reading at `protocol.rs`; docs/protocol.md says what a number means.
+
+mod controls;
+mod error;
+mod protocol;
+mod scores;
+mod settings;
+mod table;
+
+pub use controls::{END_TO_END, MAJORITY, RANDOM};
+pub use error::EvaluateError;
+pub use protocol::{Evaluation, PretrainedArm, Round};
+pub use scores::{ArmEffort, ArmMatrix, Evaluated, PersonScore, Score};
+pub use settings::EvaluateSettings;

@@ -1,0 +1,47 @@
+//! What stands beside every score: without it a number says nothing about pretraining.
+
+use candle_core::{DType, Device};
+
+use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Start};
+use crate::learning::nn::{Encoder, Group};
+
+use super::error::EvaluateError;
+
+/// Always the most frequent class.
+pub const MAJORITY: &str = "majority";
+/// The same network with random weights, frozen; the probe's name follows.
+pub const RANDOM: &str = "random";
+/// The same network from random weights, trained for the classes with as many updates as pretraining and fine-tuning.
+pub const END_TO_END: &str = "end-to-end";
+
+/// Random weights: the very numbers that pretraining with this seed starts from.
+pub(super) fn random_group(encoder: &dyn Encoder, seed: u64, device: &Device) -> Result<Group, EvaluateError> {
+    Ok(Group::new(std::sync::Arc::clone(encoder.layout()), seed, 0, device, DType::F32)?)
+}
+
+/// Every way that leaves the encoder as it is, on the random one.
+pub(super) fn random_frozen(
+    start: &Start<'_>,
+    data: &Data<'_>,
+    ways: &[(&str, &dyn Downstream)],
+    bench: &mut Bench<'_>,
+) -> Result<Vec<(String, Fitted)>, EvaluateError> {
+    let mut fitted = Vec::new();
+    for (name, way) in ways.iter().filter(|(_, way)| way.supervision().is_none()) {
+        let arm = format!("{RANDOM}-{name}");
+        let start = Start { arm: &arm, ..*start };
+        fitted.push((arm.clone(), way.fit(&start, data, bench)?));
+    }
+    Ok(fitted)
+}
+
+/// The end-to-end control at equal budget.
+pub(super) fn end_to_end(
+    start: &Start<'_>,
+    data: &Data<'_>,
+    (supervision, pretraining_steps): (&FineTune, u64),
+    bench: &mut Bench<'_>,
+) -> Result<Fitted, EvaluateError> {
+    let start = Start { arm: END_TO_END, ..*start };
+    Ok(supervision.end_to_end(&start, data, pretraining_steps, bench)?)
+}

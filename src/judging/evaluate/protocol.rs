@@ -1,0 +1,199 @@
+//! The order of things: fit, choose, read the test once, put folds together, count.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::Device;
+use serde::Serialize;
+
+use crate::base::{Choice, Chosen};
+use crate::data::splits::{Split, TestLedger};
+use crate::data::store::Store;
+use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Start};
+use crate::learning::nn::{Encoder, Group};
+use crate::numerics::metrics::{Classes, Metric};
+use crate::runs::{PredictionRow, PredictionTable};
+
+use super::controls::{END_TO_END, MAJORITY, RANDOM, end_to_end, random_frozen, random_group};
+use super::error::EvaluateError;
+use super::scores::{ArmEffort, Evaluated, Judged};
+use super::settings::EvaluateSettings;
+
+/// An encoder that pretraining gave.
+#[derive(Clone, Copy)]
+pub struct PretrainedArm<'a> {
+    /// Its name: the preset or the name that the pipeline gives it.
+    pub name: &'a str,
+    /// Its weights after the last step.
+    pub group: &'a Group,
+    /// Updates that pretraining took.
+    pub steps: u64,
+}
+
+/// One fold with one training seed.
+#[derive(Clone, Copy)]
+pub struct Round<'a> {
+    /// Who may see what.
+    pub split: &'a Split,
+    /// The training seed.
+    pub seed: u64,
+    /// The network of all arms.
+    pub encoder: &'a dyn Encoder,
+    /// Pretrained encoders to be judged.
+    pub arms: &'a [PretrainedArm<'a>],
+    /// Where the controls compute.
+    pub device: &'a Device,
+}
+
+/// A reading of test people, for the journal.
+#[derive(Debug, Serialize)]
+struct TestReading {
+    arm: String,
+    seed: u64,
+    fold: u16,
+    ordinal: u64,
+    choice: String,
+}
+
+/// Judges rounds and keeps their predictions.
+pub struct Evaluation<'a> {
+    store: &'a Store,
+    classes: Arc<Classes>,
+    criterion: &'static Metric,
+    ways: Vec<(&'a str, &'a dyn Downstream)>,
+    settings: &'a EvaluateSettings,
+    ledger: TestLedger,
+    split_seed: u64,
+    /// Chosen with the first seed, by arm and fold; the other seeds keep them.
+    rates: BTreeMap<(String, u16), f64>,
+    judged: Vec<Judged>,
+    efforts: Vec<ArmEffort>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// `split_seed` is the plan's: resamples of people hang on it, not on training seeds.
+    ///
+    /// # Errors
+    /// A criterion that the corpus's classes do not allow.
+    pub fn new(
+        store: &'a Store,
+        ways: &'a [Chosen<dyn Downstream>],
+        settings: &'a EvaluateSettings,
+        (ledger, split_seed): (TestLedger, u64),
+    ) -> Result<Self, EvaluateError> {
+        let classes = Arc::new(Classes::new(&store.table().classes, store.pool_excludes()));
+        let criterion = settings.criterion(&classes)?;
+        let ways = ways.iter().map(|way| (way.name, &*way.choice)).collect();
+        let (rates, judged, efforts) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, rates, judged, efforts })
+    }
+
+    /// Fits every arm and control on this fold, then reads its test people once an arm.
+    ///
+    /// # Errors
+    /// A stop request; whatever fitting, the split or its ledger report.
+    pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
+        let classes = Arc::clone(&self.classes);
+        let data = Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion };
+        let mut fitted = vec![(MAJORITY.to_owned(), Fitted::majority(&data, MAJORITY))];
+        let random = random_group(round.encoder, round.seed, round.device)?;
+        let from_random = self.start(round, &random, RANDOM);
+        fitted.extend(random_frozen(&from_random, &data, &self.ways, bench)?);
+        for arm in round.arms {
+            for (name, way) in &self.ways {
+                let name = format!("{}-{name}", arm.name);
+                let start = self.start(round, arm.group, &name);
+                fitted.push((name.clone(), way.fit(&start, &data, bench)?));
+            }
+        }
+        let default = FineTune::defaults(self.store.kind());
+        let supervision = self.ways.iter().find_map(|(_, way)| way.supervision()).unwrap_or(&default);
+        let steps = round.arms.iter().map(|arm| arm.steps).max().unwrap_or(0);
+        let from_random = self.start(round, &random, END_TO_END);
+        fitted.push((END_TO_END.to_owned(), end_to_end(&from_random, &data, (supervision, steps), bench)?));
+
+        // Only now, with every choice of every arm made, are the test people read.
+        for (arm, fitted) in fitted {
+            if let Some(rate) = fitted.learning_rate() {
+                self.rates.entry((arm.clone(), round.split.fold())).or_insert(rate);
+            }
+            let reading = self.read_test(round, &data, (&arm, &fitted))?;
+            bench.record("test", &reading)?;
+        }
+        Ok(())
+    }
+
+    fn start<'s>(&self, round: &Round<'s>, group: &'s Group, arm: &'s str) -> Start<'s> {
+        let learning_rate = self.rates.get(&(arm.to_owned(), round.split.fold())).copied();
+        Start { encoder: round.encoder, group, arm, seed: round.seed, learning_rate }
+    }
+
+    fn read_test(
+        &mut self,
+        round: &Round<'_>,
+        data: &Data<'_>,
+        (arm, fitted): (&str, &Fitted),
+    ) -> Result<TestReading, EvaluateError> {
+        let opened = round.split.open_test(fitted.selected(), &mut self.ledger)?;
+        let probability = fitted.probabilities(round.encoder, data, opened.subset)?;
+        let effort = fitted.effort();
+        let (seed, fold, validation) = (round.seed, round.split.fold(), fitted.validation());
+        self.efforts.push(ArmEffort {
+            arm: arm.to_owned(),
+            seed,
+            fold,
+            choice: fitted.selected().choice().to_owned(),
+            validation: validation.is_finite().then_some(validation),
+            effort,
+        });
+        self.judged.push(Judged {
+            arm: arm.to_owned(),
+            seed,
+            fold,
+            ordinal: opened.ordinal,
+            rows: opened.subset.rows().to_vec(),
+            probability,
+        });
+        let choice = fitted.selected().choice().to_owned();
+        Ok(TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice })
+    }
+
+    /// The predictions so far, as the run folder keeps them.
+    pub fn predictions(&self) -> PredictionTable {
+        let table = self.store.table();
+        let scored: Vec<usize> = self.classes.scored().collect();
+        let mut rows = Vec::new();
+        for judged in &self.judged {
+            for (index, &row) in judged.rows.iter().enumerate() {
+                let entry = &table.rows[row as usize];
+                let read_from = entry.start + self.store.eval_cut(row).offset;
+                rows.push(PredictionRow {
+                    arm: judged.arm.clone(),
+                    seed: judged.seed,
+                    fold: judged.fold,
+                    row,
+                    subject: table.subject_of(row).0.clone(),
+                    recording: table.recording_of(row).id.clone(),
+                    event: entry.event.unwrap_or(read_from),
+                    truth: table.classes[usize::from(entry.label.expect("test rows have labels"))].clone(),
+                    probability: scored.iter().map(|&class| judged.probability[(index, class)]).collect(),
+                });
+            }
+        }
+        PredictionTable { classes: scored.iter().map(|&class| self.classes.name(class).to_owned()).collect(), rows }
+    }
+
+    /// Puts the folds together and counts.
+    ///
+    /// # Errors
+    /// Nothing was judged; a test row that an arm and seed predicted more than once.
+    pub fn finish(&self) -> Result<Evaluated, EvaluateError> {
+        Evaluated::count(
+            &self.judged,
+            &self.efforts,
+            (self.store.table(), &self.classes),
+            self.settings,
+            self.split_seed,
+        )
+    }
+}

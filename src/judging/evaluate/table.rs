@@ -1,0 +1,241 @@
+//! Scores as a page of text for a terminal.
+
+use std::fmt::{self, Write as _};
+
+use super::scores::{ArmMatrix, Evaluated, Score};
+
+/// One column: a metric, of a class or of all, with or without its interval.
+struct Column {
+    head: String,
+    metric: &'static str,
+    class: Option<&'static str>,
+    interval: bool,
+}
+
+impl Column {
+    fn of(metric: &'static str, class: Option<&'static str>, interval: bool) -> Self {
+        let head = match class {
+            Some(class) => format!(
+                "{class} {}",
+                match metric {
+                    "se" => "Se",
+                    "+p" => "+P",
+                    "f1" => "F1",
+                    other => other,
+                }
+            ),
+            None => metric.replace("-subject-mean", "/person"),
+        };
+        Self { head, metric, class, interval }
+    }
+}
+
+impl Evaluated {
+    /// Columns that these scores have values for.
+    fn columns(&self) -> Vec<Column> {
+        let all = [
+            Column::of("accuracy", None, true),
+            Column::of("accuracy-subject-mean", None, true),
+            Column::of("balanced-accuracy", None, true),
+            Column::of("macro-f1", None, true),
+            Column::of("macro-f1-nsv", None, true),
+            Column::of("se", Some("S"), false),
+            Column::of("+p", Some("S"), false),
+            Column::of("f1", Some("S"), false),
+            Column::of("se", Some("V"), false),
+            Column::of("+p", Some("V"), false),
+            Column::of("f1", Some("V"), false),
+        ];
+        let beats = self.scores.iter().any(|score| score.metric == "macro-f1-nsv");
+        // One page: heartbeats are judged pooled (people lack classes), trials by person.
+        let wanted = |column: &Column| match column.metric {
+            "accuracy-subject-mean" | "balanced-accuracy" => !beats,
+            _ => true,
+        };
+        let known = |column: &Column| {
+            let same = |score: &Score| score.metric == column.metric && score.class.as_deref() == column.class;
+            self.scores.iter().any(same)
+        };
+        all.into_iter().filter(|column| wanted(column) && known(column)).collect()
+    }
+
+    fn arms(&self) -> Vec<&str> {
+        let mut arms: Vec<&str> = Vec::new();
+        for score in &self.scores {
+            if arms.last() != Some(&score.arm.as_str()) {
+                arms.push(&score.arm);
+            }
+        }
+        arms
+    }
+
+    fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.columns();
+        let mut lines = vec![vec!["arm".to_owned()]];
+        lines[0].extend(columns.iter().map(|column| column.head.clone()));
+        lines[0].push("test reads".to_owned());
+        for arm in self.arms() {
+            let mut line = vec![arm.to_owned()];
+            let mut reads = 0;
+            for column in &columns {
+                let score = self.score(arm, column.metric, column.class);
+                line.push(score.map_or_else(|| "-".to_owned(), |score| cell(score, column.interval)));
+                reads = reads.max(score.map_or(0, |score| score.test_reads));
+            }
+            line.push(reads.to_string());
+            lines.push(line);
+        }
+        write_aligned(f, &lines)
+    }
+
+    /// Scores of S without the people that the settings name.
+    fn write_without(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let apart: Vec<&Score> =
+            self.scores.iter().filter(|score| score.seed.is_none() && score.metric.contains("-without-")).collect();
+        let Some((_, who)) = apart.first().and_then(|score| score.metric.split_once("-without-")) else {
+            return Ok(());
+        };
+        writeln!(f, "\nS without {who}:")?;
+        let mut lines = vec![["arm", "S Se", "S +P", "S F1"].map(str::to_owned).to_vec()];
+        for arm in self.arms() {
+            let value = |metric: &str| {
+                let name = format!("{metric}-without-{who}");
+                let score = apart.iter().find(|score| score.arm == arm && score.metric == name);
+                number(score.and_then(|score| score.value))
+            };
+            lines.push(vec![arm.to_owned(), value("se"), value("+p"), value("f1")]);
+        }
+        write_aligned(f, &lines)
+    }
+
+    fn write_people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arms = self.arms();
+        let mut subjects: Vec<(&str, u64)> = Vec::new();
+        for person in &self.people {
+            if !subjects.iter().any(|(known, _)| *known == person.subject) {
+                subjects.push((&person.subject, person.windows));
+            }
+        }
+        writeln!(f, "\naccuracy by person{}:", if self.seeds.len() > 1 { " (mean over seeds)" } else { "" })?;
+        let mut lines = vec![vec!["person".to_owned(), "windows".to_owned()]];
+        lines[0].extend(arms.iter().map(|arm| (*arm).to_owned()));
+        for (subject, windows) in subjects {
+            let mut line = vec![subject.to_owned(), windows.to_string()];
+            for arm in &arms {
+                let mine = self.people.iter().filter(|person| person.subject == subject && person.arm == *arm);
+                let values: Option<Vec<f64>> = mine.map(|person| person.accuracy).collect();
+                let mean = values.map(|values| values.iter().sum::<f64>() / values.len() as f64);
+                line.push(number(mean));
+            }
+            lines.push(line);
+        }
+        write_aligned(f, &lines)
+    }
+
+    fn write_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(score) = self.scores.iter().find(|score| score.seed.is_none())
+            && score.low.is_none()
+            && self.n_subjects < crate::numerics::metrics::MIN_PEOPLE
+        {
+            writeln!(f, "n = {} people, no interval", self.n_subjects)?;
+        }
+        for matrix in &self.matrices {
+            let never: Vec<&str> = never_seen(matrix).collect();
+            if !never.is_empty() {
+                let (arm, never) = (&matrix.arm, never.join(", "));
+                writeln!(
+                    f,
+                    "{arm}, seed {}: macro-f1 leaves out {never} (no true and no answered window)",
+                    matrix.seed
+                )?;
+            }
+        }
+        for matrix in &self.matrices {
+            for (truth, row) in matrix.classes.iter().zip(&matrix.cells) {
+                let answered = |class: usize| matrix.cells.iter().map(|row| row[class]).sum::<u64>();
+                let unscored = matrix.classes.iter().position(|class| class == truth).map(answered) == Some(0);
+                if truth == "Q" && unscored && row.iter().sum::<u64>() > 0 {
+                    let answers = matrix.classes.iter().zip(row).filter(|(_, count)| **count > 0);
+                    let answers: Vec<String> = answers.map(|(class, count)| format!("{class} {count}")).collect();
+                    let (arm, seed) = (&matrix.arm, matrix.seed);
+                    writeln!(f, "{arm}, seed {seed}: Q (in no score) answered {}", answers.join(", "))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_efforts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nchosen on validation people:")?;
+        for effort in &self.efforts {
+            write!(f, "  {}", effort.choice)?;
+            if effort.effort.updates > 0 {
+                let (updates, windows) = (effort.effort.updates, effort.effort.windows);
+                write!(f, "; {updates} supervised updates, {windows} windows seen")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Evaluated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        writeln!(
+            f,
+            "test: {} people, {} windows, {} fold{}, seed{} {}; [95 % interval over people]",
+            self.n_subjects,
+            self.n_windows,
+            self.n_folds,
+            if self.n_folds == 1 { "" } else { "s" },
+            if seeds.len() == 1 { "" } else { "s" },
+            seeds.join(" "),
+        )?;
+        self.write_scores(f)?;
+        self.write_notes(f)?;
+        self.write_without(f)?;
+        self.write_people(f)?;
+        self.write_efforts(f)
+    }
+}
+
+/// Classes without true and without answered windows.
+fn never_seen(matrix: &ArmMatrix) -> impl Iterator<Item = &str> {
+    let seen = |class: usize| {
+        matrix.cells[class].iter().sum::<u64>() + matrix.cells.iter().map(|row| row[class]).sum::<u64>() > 0
+    };
+    matrix
+        .classes
+        .iter()
+        .enumerate()
+        .filter(move |(class, name)| !seen(*class) && *name != "Q")
+        .map(|(_, name)| name.as_str())
+}
+
+fn cell(score: &Score, interval: bool) -> String {
+    let mut text = number(score.value);
+    if let (true, Some(low), Some(high)) = (interval, score.low, score.high) {
+        let _ = write!(text, " [{low:.3}, {high:.3}]");
+    }
+    text
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// Columns as wide as their widest cell; the first is aligned left, the others right.
+fn write_aligned(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
+    let n_columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..n_columns).map(|column| width(column).unwrap_or(0)).collect();
+    for line in lines {
+        let mut text = String::new();
+        for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
+            let _ = if column == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
+        }
+        writeln!(f, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
