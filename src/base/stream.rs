@@ -186,10 +186,14 @@ impl NormalTable {
         Self((0..Self::LENGTH).map(|_| stream.normal() as f32).collect())
     }
 
-    /// An endless run of normals from a start drawn with `stream`.
-    pub fn from_random_start(&self, stream: &mut Stream) -> impl Iterator<Item = f32> + '_ {
+    /// `n` consecutive normals from a start drawn with `stream`: up to the end of the table, then on from its beginning.
+    ///
+    /// # Panics
+    /// When `n` exceeds the table's 2^20 entries.
+    pub fn from_random_start(&self, stream: &mut Stream, n: usize) -> [&[f32]; 2] {
         let start = stream.below(Self::LENGTH as u32) as usize;
-        self.0[start..].iter().chain(self.0.iter().cycle()).copied()
+        let first = n.min(Self::LENGTH - start);
+        [&self.0[start..start + first], &self.0[..n - first]]
     }
 }
 

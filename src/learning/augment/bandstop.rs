@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::within;
 use super::{AugmentError, Frame, Source, Transform, TransformConfig};
 use crate::base::{Choice, SignalKind, Stream};
+use crate::numerics::dsp::{Section, notch};
 
 /// A notch of width bw uniform over `0..width_hz` at f0 uniform over `low_hz..high_hz`, run forward only.
 ///
@@ -71,44 +72,27 @@ impl Transform for AtRate {
         if width_hz == 0.0 {
             return;
         }
-        let notch = Notch::new(centre_hz, width_hz, self.rate_hz);
+        let section =
+            notch(centre_hz, width_hz, self.rate_hz).expect("the whole range was checked when this was built");
         for channel in view.rows_mut() {
-            notch.forward(channel.into_iter());
+            forward(&section, channel.into_iter());
         }
     }
 }
 
-/// A second-order notch of given width, run forward only and started as if the first sample had always been there.
+/// Runs a section forwards over samples in place, in f64, from the state that the first sample would have reached had
+/// it always been there.
 ///
 /// # Source
-/// SciPy `iirnotch(f0, f0 / bw)`, then `lfilter` from `lfilter_zi * x[0]`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Notch {
-    b: [f64; 3],
-    a: [f64; 3],
-}
-
-impl Notch {
-    /// The notch at `centre_hz`, 3 dB down at half of `width_hz` on each side.
-    pub fn new(centre_hz: f64, width_hz: f64, rate_hz: f64) -> Self {
-        use std::f64::consts::PI;
-        let w0 = 2.0 * PI * centre_hz / rate_hz;
-        let g = 1.0 / (1.0 + (PI * width_hz / rate_hz).tan());
-        let middle = -2.0 * g * w0.cos();
-        Self { b: [g, middle, g], a: [1.0, middle, 2.0 * g - 1.0] }
-    }
-
-    /// Filters samples in place, direct form II transposed, in f64.
-    pub fn forward<'a>(&self, samples: impl Iterator<Item = &'a mut f32>) {
-        let [b0, b1, b2] = self.b;
-        let [_, a1, a2] = self.a;
-        let mut state = None;
-        for sample in samples {
-            let x = f64::from(*sample);
-            let (s1, s2) = state.unwrap_or(((1.0 - b0) * x, (b2 - a2) * x));
-            let y = b0 * x + s1;
-            state = Some((b1 * x - a1 * y + s2, b2 * x - a2 * y));
-            *sample = y as f32;
-        }
+/// SciPy `lfilter` (direct form II transposed) from `lfilter_zi * x[0]`, written out for a section of unit gain at 0 Hz.
+pub(super) fn forward<'a>(section: &Section, samples: impl Iterator<Item = &'a mut f32>) {
+    let ([b0, b1, b2], [a1, a2]) = (section.b, section.a);
+    let mut state = None;
+    for sample in samples {
+        let x = f64::from(*sample);
+        let (s1, s2) = state.unwrap_or(((1.0 - b0) * x, (b2 - a2) * x));
+        let y = b0 * x + s1;
+        state = Some((b1 * x - a1 * y + s2, b2 * x - a2 * y));
+        *sample = y as f32;
     }
 }

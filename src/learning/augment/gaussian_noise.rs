@@ -1,10 +1,10 @@
 //! Row 6: white noise, in proportion to each channel.
 
-use ndarray::ArrayViewMut2;
+use ndarray::{ArrayView1, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::error::within;
-use super::source::mean_and_deviation;
+use super::source::moments;
 use super::{AugmentError, Frame, Source, Transform, TransformConfig};
 use crate::base::{Choice, SignalKind, Stream};
 
@@ -58,11 +58,11 @@ impl Transform for GaussianNoise {
             return;
         }
         for mut channel in view.rows_mut() {
-            let (_, deviation) = mean_and_deviation(channel.iter());
-            let scale = (share * deviation) as f32;
-            for (x, normal) in channel.iter_mut().zip(source.normals.from_random_start(stream)) {
-                *x += scale * normal;
-            }
+            let scale = (share * moments(channel.view()).sd) as f32;
+            let [first, second] = source.normals.from_random_start(stream, channel.len());
+            let (mut front, mut back) = channel.view_mut().split_at(Axis(0), first.len());
+            front.zip_mut_with(&ArrayView1::from(first), |x, normal| *x += scale * normal);
+            back.zip_mut_with(&ArrayView1::from(second), |x, normal| *x += scale * normal);
         }
     }
 }

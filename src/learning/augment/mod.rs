@@ -20,7 +20,7 @@ mod tests;
 
 use ndarray::ArrayViewMut2;
 
-pub use bandstop::{Bandstop, Notch};
+pub use bandstop::Bandstop;
 pub use compose::{Augmentation, AugmentationConfig};
 pub use error::AugmentError;
 pub use gaussian_noise::GaussianNoise;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::within;
 use super::{AugmentError, Frame, Source, Transform, TransformConfig};
 use crate::base::{Choice, SignalKind, Stream};
+use crate::numerics::dsp::Moments;
 
 /// Adds another window of the pool: x' = x + a g y with a uniform over `0..most` and g = rms(x) / max(rms(y), 1e-6)
 /// over all channels.
@@ -67,7 +68,11 @@ impl Transform for SignalMixing {
     }
 }
 
+/// Root mean square over all channels.
 fn rms(window: ArrayView2<'_, f32>) -> f64 {
-    let power: f64 = window.iter().map(|x| f64::from(*x).powi(2)).sum();
-    (power / window.len() as f64).sqrt()
+    let Moments { mean, sd } = match window.as_slice() {
+        Some(samples) => Moments::of(samples),
+        None => Moments::of(&window.iter().copied().collect::<Vec<_>>()),
+    };
+    mean.hypot(sd)
 }

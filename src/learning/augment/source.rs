@@ -1,8 +1,9 @@
 //! What a view is made from: a stored row, the place of the nominal window in it, and what else transforms may look at.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 
 use crate::base::{NormalTable, Stream};
+use crate::numerics::dsp::Moments;
 
 /// What all windows of a run have in common, as far as transforms care.
 #[derive(Debug, Clone, Copy)]
@@ -43,14 +44,9 @@ impl Source<'_> {
     ///
     /// # Panics
     /// When the stored row does not reach that far.
-    pub fn read(&self, delay: isize, mut into: ArrayViewMut2<'_, f32>) {
+    pub fn read(&self, delay: isize, into: ArrayViewMut2<'_, f32>) {
         let first = self.start.checked_add_signed(-delay).expect("delays are clipped to the stored row");
-        for (channel, mut out) in into.rows_mut().into_iter().enumerate() {
-            let stored = self.stored.row(channel);
-            for (out, x) in out.iter_mut().zip(stored.iter().skip(first).take(self.length)) {
-                *out = self.scale.apply(channel, *x);
-            }
-        }
+        self.scale.write(self.stored.slice(s![.., first..first + self.length]), into);
     }
 }
 
@@ -65,44 +61,42 @@ pub trait Partners: Sync {
 
 /// Normalisation constants, one pair a channel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scale {
-    mean: Vec<f64>,
-    factor: Vec<f64>,
-}
+pub struct Scale(Vec<Moments>);
 
 impl Scale {
-    /// A standard deviation below this is a dead channel: it becomes zeros.
-    const LEAST_DEVIATION: f64 = 1e-12;
-
     /// Leaves samples as they are.
     pub fn identity(channels: usize) -> Self {
-        Self { mean: vec![0.0; channels], factor: vec![1.0; channels] }
+        Self(vec![Moments { mean: 0.0, sd: 1.0 }; channels])
     }
 
-    /// Brings each channel of `window` to mean 0 and population standard deviation 1.
+    /// Brings each channel of `window` to mean 0 and population standard deviation 1; a flat one to zeros.
     ///
     /// # Shapes
     /// `window`: `[channels, samples]`, the nominal window.
     pub fn of_window(window: ArrayView2<'_, f32>) -> Self {
-        let (mut mean, mut factor) = (Vec::new(), Vec::new());
-        for channel in window.rows() {
-            let (m, deviation) = mean_and_deviation(channel.iter());
-            mean.push(m);
-            factor.push(if deviation < Self::LEAST_DEVIATION { 0.0 } else { 1.0 / deviation });
-        }
-        Self { mean, factor }
+        Self(window.rows().into_iter().map(moments).collect())
     }
 
     /// One sample of a channel, scaled.
     pub fn apply(&self, channel: usize, x: f32) -> f32 {
-        ((f64::from(x) - self.mean[channel]) * self.factor[channel]) as f32
+        self.0[channel].scaled(x)
+    }
+
+    /// Writes `from`, scaled.
+    ///
+    /// # Shapes
+    /// Both `[channels, samples]`.
+    pub fn write(&self, from: ArrayView2<'_, f32>, mut into: ArrayViewMut2<'_, f32>) {
+        for ((moments, from), mut into) in self.0.iter().zip(from.rows()).zip(into.rows_mut()) {
+            into.zip_mut_with(&from, |into, x| *into = moments.scaled(*x));
+        }
     }
 }
 
-/// Mean and population standard deviation in f64.
-pub(super) fn mean_and_deviation<'a>(samples: impl ExactSizeIterator<Item = &'a f32> + Clone) -> (f64, f64) {
-    let n = samples.len() as f64;
-    let mean = samples.clone().map(|x| f64::from(*x)).sum::<f64>() / n;
-    let variance = samples.map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
-    (mean, variance.sqrt())
+/// Mean and deviation of one channel.
+pub(super) fn moments(channel: ArrayView1<'_, f32>) -> Moments {
+    match channel.as_slice() {
+        Some(samples) => Moments::of(samples),
+        None => Moments::of(&channel.to_vec()),
+    }
 }

@@ -4,9 +4,10 @@ use ndarray::{Array2, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
 use super::error::within;
-use super::source::mean_and_deviation;
+use super::source::moments;
 use super::{AugmentError, Frame, Source, Transform, TransformConfig};
 use crate::base::{Choice, SignalKind, Stream};
+use crate::numerics::dsp::Moments;
 use crate::signal::round_half_up;
 
 /// What stands in the stretch afterwards.
@@ -82,11 +83,12 @@ impl Transform for TemporalCutout {
             Fill::Zero => view.slice_mut(stretch).fill(0.0),
             Fill::Noise => {
                 for mut channel in view.rows_mut() {
-                    let (mean, deviation) = mean_and_deviation(channel.iter());
+                    let Moments { mean, sd } = moments(channel.view());
                     // A channel takes a whole window of normals, as noise does, and uses those of the stretch.
-                    let normals = source.normals.from_random_start(stream).skip(start);
+                    let normals = source.normals.from_random_start(stream, samples);
+                    let normals = normals.into_iter().flatten().skip(start);
                     for (x, normal) in channel.slice_mut(s![start..start + length]).iter_mut().zip(normals) {
-                        *x = (mean + deviation * f64::from(normal)) as f32;
+                        *x = (mean + sd * f64::from(*normal)) as f32;
                     }
                 }
             }

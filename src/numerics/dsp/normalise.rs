@@ -18,8 +18,8 @@ impl Moments {
     /// Of a signal, in f64 and in two passes; an empty one has mean and deviation 0.
     pub fn of(signal: &[f32]) -> Self {
         let n = signal.len().max(1) as f64;
-        let mean = signal.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-        let variance = signal.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+        let mean = sum(signal, |x| x) / n;
+        let variance = sum(signal, |x| (x - mean) * (x - mean)) / n;
         Self { mean, sd: variance.sqrt() }
     }
 
@@ -35,6 +35,20 @@ impl Moments {
             *x = self.scaled(*x);
         }
     }
+}
+
+/// Sums in eight lanes: a single running sum is a chain of dependent additions and several times as slow.
+fn sum(signal: &[f32], term: impl Fn(f64) -> f64) -> f64 {
+    const LANES: usize = 8;
+    let mut lanes = [0.0; LANES];
+    let chunks = signal.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|&x| term(f64::from(x))).sum();
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += term(f64::from(x));
+        }
+    }
+    lanes.iter().sum::<f64>() + rest
 }
 
 /// Subtracts from every channel the mean over the channels, sample by sample; the rank drops by one.

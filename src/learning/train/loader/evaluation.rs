@@ -25,15 +25,12 @@ pub fn evaluation_windows(store: &Store, rows: &[u32]) -> Array3<f32> {
 }
 
 /// Writes one evaluation window.
-pub(super) fn write_evaluation_window(store: &Store, row: u32, mut into: ArrayViewMut2<'_, f32>) {
+pub(super) fn write_evaluation_window(store: &Store, row: u32, into: ArrayViewMut2<'_, f32>) {
     let spec = store.spec();
     let start = (i64::from(spec.margin) + store.eval_cut(row).offset) as usize;
     let stored = store.row(row);
     let window = stored.slice(s![.., start..start + spec.length as usize]);
-    let scale = scale_of(spec.normalisation, window);
-    for (channel, (from, mut to)) in window.rows().into_iter().zip(into.rows_mut()).enumerate() {
-        to.zip_mut_with(&from, |to, from| *to = scale.apply(channel, *from));
-    }
+    scale_of(spec.normalisation, window).write(window, into);
 }
 
 /// The constants that bring a nominal window into the form an encoder sees.
