@@ -11,7 +11,7 @@ use crate::numerics::dsp::{Section, notch};
 /// A notch of width bw uniform over `0..width_hz` at f0 uniform over `low_hz..high_hz`, run forward only.
 ///
 /// # Source
-/// `cheng2020sacl`; the ranges are this project's.
+/// `cheng2020subject`; the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bandstop {
@@ -28,7 +28,7 @@ pub struct Bandstop {
 impl Choice for Bandstop {
     const NAME: &'static str = "bandstop";
     const SUMMARY: &'static str = "take out a narrow band of frequencies";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let low_hz = match kind {

@@ -12,7 +12,7 @@ use crate::base::{Choice, SignalKind, Stream};
 /// deviation.
 ///
 /// # Source
-/// `cheng2020sacl`; the ranges are this project's.
+/// `cheng2020subject`; the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianNoise {
@@ -25,7 +25,7 @@ pub struct GaussianNoise {
 impl Choice for GaussianNoise {
     const NAME: &'static str = "gaussian-noise";
     const SUMMARY: &'static str = "add white noise in proportion to each channel";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let most = match kind {

@@ -11,7 +11,7 @@ use crate::signal::round_half_up;
 /// Zeros round(f C) channels, at most all but one, drawn without replacement; f uniform over `0..most`.
 ///
 /// # Source
-/// `cheng2020sacl`; the ranges are this project's.
+/// `cheng2020subject`; the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorDropout {
@@ -24,7 +24,7 @@ pub struct SensorDropout {
 impl Choice for SensorDropout {
     const NAME: &'static str = "sensor-dropout";
     const SUMMARY: &'static str = "silence some channels";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let (most, probability) = match kind {

@@ -12,7 +12,7 @@ use crate::numerics::dsp::Moments;
 /// over all channels.
 ///
 /// # Source
-/// `cheng2020sacl` ("another time instance or subject"); the ranges are this project's.
+/// `cheng2020subject` ("another time instance or subject"); the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignalMixing {
@@ -25,7 +25,7 @@ pub struct SignalMixing {
 impl Choice for SignalMixing {
     const NAME: &'static str = "signal-mixing";
     const SUMMARY: &'static str = "add a little of another window of the pool";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let most = match kind {

@@ -26,7 +26,7 @@ pub enum Fill {
 /// over `low..high`.
 ///
 /// # Source
-/// `cheng2020sacl` (zeros); the other fills and the ranges are this project's.
+/// `cheng2020subject` (zeros); the other fills and the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemporalCutout {
@@ -43,7 +43,7 @@ pub struct TemporalCutout {
 impl Choice for TemporalCutout {
     const NAME: &'static str = "temporal-cutout";
     const SUMMARY: &'static str = "blank a stretch of time in all channels";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let high = match kind {

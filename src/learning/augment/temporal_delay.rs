@@ -22,7 +22,7 @@ pub enum Edge {
 /// up by the transform would tell the encoder how far the window was moved.
 ///
 /// # Source
-/// `cheng2020sacl`; the ranges are this project's.
+/// `cheng2020subject`; the ranges are this project's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TemporalDelay {
@@ -37,7 +37,7 @@ pub struct TemporalDelay {
 impl Choice for TemporalDelay {
     const NAME: &'static str = "temporal-delay";
     const SUMMARY: &'static str = "begin a little earlier or later, with real neighbouring samples";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject"];
 
     fn defaults(kind: SignalKind) -> Self {
         let delay_s = match kind {

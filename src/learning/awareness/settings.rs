@@ -87,7 +87,7 @@ impl Awareness {
     /// is switched on.
     ///
     /// # Source
-    /// `cheng2020sacl` Table B.1 (weight); three classifier steps: methods A.4.
+    /// `cheng2020subject` Table B.1 (weight); three classifier steps: methods A.4.
     pub fn defaults(kind: SignalKind) -> Self {
         let weight = match kind {
             SignalKind::Ecg => 0.1,

@@ -1,7 +1,7 @@
 //! SACL's contrastive objective: a query against its key in another view, a queue of older keys, a momentum encoder
 //! and a learnable temperature.
 //!
-//! Source: `cheng2020sacl`; the queue and the momentum encoder are `he2020moco`'s. What subjects have to do with it is
+//! Source: `cheng2020subject`; the queue and the momentum encoder are `he2020moco`'s. What subjects have to do with it is
 //! not here: the negatives come as a rule, the adversary acts on the embedding.
 
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub enum KeyNorms {
 impl Choice for Sacl {
     const NAME: &'static str = "sacl";
     const SUMMARY: &'static str = "subject-aware contrast: queue, momentum encoder, learnable temperature";
-    const SOURCES: &'static [&'static str] = &["cheng2020sacl", "he2020moco", "oord2018cpc"];
+    const SOURCES: &'static [&'static str] = &["cheng2020subject", "he2020moco", "oord2018cpc"];
 
     fn defaults(_kind: SignalKind) -> Self {
         Self {
