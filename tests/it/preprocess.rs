@@ -1,1 +1,219 @@
-//! To be filled by its room.
+//! Corpora of real excerpts to stores, through the public door.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use biossl::base::{Chosen, SignalKind, Watch, parse_table};
+use biossl::data::corpora::{CORPORA, Corpus};
+use biossl::data::formats::{Strictness, read};
+use biossl::data::preprocess::{PreprocessError, Recipe, Summary, write_store};
+use biossl::data::store::{Store, StoreFault};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn corpus(kind: SignalKind, name: &str, root: &Path, keys: &str) -> Chosen<dyn Corpus> {
+    let text = format!("name = \"{name}\"\nroot = '{}'\n{keys}", root.display());
+    CORPORA.choose(kind, &parse_table(&text).unwrap(), 0..0).unwrap()
+}
+
+fn make(corpus: &Chosen<dyn Corpus>, recipe: &Recipe, out: &Path, threads: usize) -> Result<Summary, PreprocessError> {
+    write_store(&*corpus.choice, &corpus.resolved, recipe, out, threads, &Watch::default())
+}
+
+fn ecg(root: &Path) -> Chosen<dyn Corpus> {
+    corpus(SignalKind::Ecg, "mit-bih", root, "")
+}
+
+fn rest() -> Chosen<dyn Corpus> {
+    corpus(SignalKind::Eeg, "eegmmidb", &fixture("eegmmidb"), "runs = [1, 2]")
+}
+
+fn counts(summary: &Summary) -> BTreeMap<String, usize> {
+    summary.classes.iter().filter_map(|count| Some((count.class.clone()?, count.windows))).collect()
+}
+
+#[test]
+fn ecg_windows_per_class_equal_the_annotation_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mitdb.h5");
+    let summary = make(&ecg(&fixture("mitdb")), &Recipe::defaults(SignalKind::Ecg), &out, 2).unwrap();
+
+    // Counted again from the annotation files, by the AAMI table as the protocol prints it.
+    let table = [("N", "NLRejB"), ("S", "AaJSn"), ("V", "VEr"), ("F", "F"), ("Q", "/fQ?")];
+    let mut expected: BTreeMap<String, usize> = table.iter().map(|(class, _)| ((*class).to_owned(), 0)).collect();
+    let mut records = 0;
+    for entry in fs::read_dir(fixture("mitdb")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "hea") || path.ends_with("102.hea") {
+            continue;
+        }
+        records += 1;
+        for mark in read(&path, Strictness::Strict).unwrap().annotations {
+            if let Some((class, _)) = table.iter().find(|(_, symbols)| symbols.contains(&mark.text)) {
+                *expected.get_mut(*class).unwrap() += 1;
+            }
+        }
+    }
+    assert_eq!(counts(&summary), expected);
+    assert_eq!(summary.recordings, records);
+    assert_eq!(summary.excluded.iter().map(|left_out| left_out.id.as_str()).collect::<Vec<_>>(), ["102"]);
+    assert_eq!(summary.classes.iter().map(|count| count.rejected).sum::<usize>(), 0, "{:?}", summary.rejected);
+
+    let store = Store::open(&out).unwrap();
+    let (spec, table) = (store.spec(), store.table());
+    assert_eq!((spec.length, spec.span, spec.margin, spec.eval_offset), (704, 704, 36, 0));
+    assert_eq!(store.channels().iter().map(|channel| channel.label.as_str()).collect::<Vec<_>>(), ["MLII", "other"]);
+    assert_eq!(store.pool_excludes(), [4]);
+    assert_eq!(summary.windows, table.rows.len());
+    assert_eq!(summary.recipe_hash, store.recipe_hash());
+    assert!(table.rows.iter().all(|row| row.event == Some(row.start + 352)));
+    let people = |id: &str| table.recordings.iter().find(|entry| entry.id == id).unwrap().subject;
+    assert_eq!(people("201"), people("202"));
+    let lead_of = |id: &str| table.recordings.iter().find(|entry| entry.id == id).unwrap().leads.clone();
+    assert_eq!(lead_of("114"), ["MLII", "V5"]);
+}
+
+#[test]
+fn beats_stand_in_the_middle_of_their_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mitdb.h5");
+    make(&ecg(&fixture("mitdb")), &Recipe::defaults(SignalKind::Ecg), &out, 2).unwrap();
+    let store = Store::open(&out).unwrap();
+    // The mean beat of record 100 has its R wave where the mark says, within 20 ms.
+    let table = store.table();
+    let rows = (0..table.rows.len() as u32).filter(|&row| table.recording_of(row).id == "100");
+    let mut sum = vec![0.0_f64; store.spec().stored()];
+    for row in rows {
+        sum.iter_mut().zip(store.row(row).row(0)).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    let middle = 36 + 352;
+    let peak = (middle - 100..middle + 100).max_by(|&i, &j| sum[i].total_cmp(&sum[j])).unwrap();
+    assert!(peak.abs_diff(middle) <= 7, "{peak}");
+}
+
+#[test]
+fn eeg_rest_becomes_sliding_windows_by_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("rest.h5");
+    let summary = make(&rest(), &Recipe::defaults(SignalKind::Eeg), &out, 2).unwrap();
+    assert_eq!(summary.subjects.len(), 9);
+    let store = Store::open(&out).unwrap();
+    let spec = store.spec();
+    assert_eq!((spec.length, spec.span, spec.margin, spec.eval_offset), (320, 320, 40, 0));
+    for (i, entry) in store.table().recordings.iter().enumerate() {
+        let rows: Vec<_> = store.table().rows.iter().filter(|row| row.recording as usize == i).collect();
+        assert_eq!(rows.len() as u64, entry.samples / 320, "{}", entry.id);
+        assert!(rows.iter().enumerate().all(|(k, row)| row.start == 320 * k as i64 && row.event.is_none()));
+        let label = u16::from(entry.run_number == Some(2));
+        assert!(rows.iter().all(|row| row.label == Some(label)));
+    }
+    // Average reference: the channels of every sample add up to nothing.
+    let row = store.row(3);
+    let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    assert!(row.columns().into_iter().all(|column| column.sum().abs() < 1e-3 * largest));
+}
+
+#[test]
+fn eeg_trials_begin_at_their_rounded_onsets() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("fists.h5");
+    let fists = corpus(SignalKind::Eeg, "eegmmidb", &fixture("eegmmidb"), "runs = [4]");
+    make(&fists, &Recipe::defaults(SignalKind::Eeg), &out, 1).unwrap();
+    let store = Store::open(&out).unwrap();
+    let recording = read(&fixture("eegmmidb/S001/S001R04.edf"), Strictness::Strict).unwrap();
+    let onsets: Vec<i64> = recording
+        .annotations
+        .iter()
+        .filter(|mark| mark.duration_s.is_some_and(|duration_s| duration_s >= 2.0))
+        .map(|mark| (mark.onset.seconds(160.0) * 160.0).round() as i64)
+        .collect();
+    assert!(onsets.len() >= 5);
+    assert_eq!(store.table().rows.iter().map(|row| row.start).collect::<Vec<_>>(), onsets);
+    assert!((0..onsets.len() as u32).all(|row| store.eval_cut(row).offset == 40));
+    // Rest has no class, the two fists have one each.
+    let classes: Vec<_> = store.table().rows.iter().map(|row| row.label).collect();
+    assert!(classes.contains(&None) && classes.contains(&Some(0)) && classes.contains(&Some(1)));
+}
+
+#[test]
+fn one_and_two_threads_make_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe::defaults(SignalKind::Eeg);
+    let bytes = |threads| {
+        let out = folder.path().join(format!("{threads}.h5"));
+        make(&rest(), &recipe, &out, threads).unwrap();
+        fs::read(out).unwrap()
+    };
+    let one = bytes(1);
+    assert!(one == bytes(2) && one == bytes(7), "the stores differ");
+}
+
+#[test]
+fn another_recipe_or_corpus_setting_gives_another_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("rest.h5");
+    let plain = Recipe::defaults(SignalKind::Eeg);
+    let hash = |corpus: &Chosen<dyn Corpus>, recipe: &Recipe| make(corpus, recipe, &out, 2).unwrap().recipe_hash;
+    let eyes_open = corpus(SignalKind::Eeg, "eegmmidb", &fixture("eegmmidb"), "runs = [1]");
+    let base = hash(&rest(), &plain);
+    assert_ne!(base, hash(&rest(), &Recipe { high_hz: 30.0, ..plain.clone() }));
+    assert_ne!(base, hash(&eyes_open, &plain));
+    assert_eq!(base, hash(&rest(), &plain));
+}
+
+#[test]
+fn store_cut_in_half_or_of_another_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("rest.h5");
+    make(&rest(), &Recipe::defaults(SignalKind::Eeg), &out, 2).unwrap();
+    let file = hdf5::File::open_rw(&out).unwrap();
+    file.attr("schema_version").unwrap().write_scalar(&2_u32).unwrap();
+    file.close().unwrap();
+    let Err(error) = Store::open(&out) else { panic!("schema 2 was read") };
+    assert!(matches!(error.fault, StoreFault::Schema { found: 2, known: 1 }), "{error}");
+    let length = fs::metadata(&out).unwrap().len();
+    fs::File::options().write(true).open(&out).unwrap().set_len(length / 2).unwrap();
+    assert!(Store::open(&out).is_err());
+}
+
+#[test]
+fn bad_file_is_named_and_leaves_the_old_store_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, out) = (folder.path().join("mitdb"), folder.path().join("store/mitdb.h5"));
+    fs::create_dir(&root).unwrap();
+    for name in ["100.hea", "100.dat", "100.atr", "106.hea", "106.dat", "106.atr", "118.hea", "118.dat", "118.atr"] {
+        fs::copy(fixture("mitdb").join(name), root.join(name)).unwrap();
+    }
+    let recipe = Recipe::defaults(SignalKind::Ecg);
+    make(&ecg(&root), &recipe, &out, 2).unwrap();
+    let before = fs::read(&out).unwrap();
+    let whole = fs::read(root.join("106.dat")).unwrap();
+    // One bit, which only the checksum tells; then half of the file.
+    let mut turned = whole.clone();
+    turned[5000] ^= 1;
+    for bytes in [&turned[..], &whole[..whole.len() / 2]] {
+        fs::remove_file(root.join("106.dat")).unwrap();
+        std::io::Write::write_all(&mut fs::File::create_new(root.join("106.dat")).unwrap(), bytes).unwrap();
+        let error = make(&ecg(&root), &recipe, &out, 2).unwrap_err();
+        assert!(matches!(error, PreprocessError::Format(_) | PreprocessError::Corpus(_)), "{error}");
+        assert!(error.to_string().contains("106."), "{error}");
+    }
+    assert!(fs::read(&out).unwrap() == before, "the old store changed");
+    assert_eq!(fs::read_dir(out.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn stop_request_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("rest.h5");
+    let watch = Watch::default();
+    watch.stop_flag().store(true, std::sync::atomic::Ordering::Relaxed);
+    let corpus = rest();
+    let recipe = Recipe::defaults(SignalKind::Eeg);
+    let stopped = write_store(&*corpus.choice, &corpus.resolved, &recipe, &out, 2, &watch);
+    assert!(matches!(stopped, Err(PreprocessError::Stopped(_))));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,6 +1,6 @@
 //! What can go wrong between a recording and a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::Stopped;
 use crate::data::corpora::CorpusError;
@@ -106,4 +106,14 @@ pub enum PreprocessError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+impl PreprocessError {
+    /// Names the recording, unless the fault names its file itself.
+    pub(super) fn in_recording(self, path: &Path) -> Self {
+        match self {
+            Self::Format(_) | Self::Corpus(_) | Self::Store(_) | Self::Io { .. } | Self::Stopped(_) => self,
+            fault => Self::Recording { path: path.to_owned(), fault: Box::new(fault) },
+        }
+    }
 }

@@ -87,11 +87,8 @@ fn parallel<T: Send>(
     watch.progress().begin(what, list.len() as u64, "recordings");
     let worker = || {
         while let Some((i, of)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, list.get(i)?))) {
-            let result =
-                watch.check().map_err(PreprocessError::from).and_then(|()| work(i, of)).map_err(|fault| match fault {
-                    PreprocessError::Stopped(_) | PreprocessError::Store(_) => fault,
-                    fault => PreprocessError::Recording { path: of.path.clone(), fault: Box::new(fault) },
-                });
+            let result = watch.check().map_err(PreprocessError::from).and_then(|()| work(i, of));
+            let result = result.map_err(|fault| fault.in_recording(&of.path));
             if result.is_err() {
                 next.store(list.len(), Ordering::Relaxed);
             }
@@ -186,8 +183,7 @@ fn check_leads(list: &[RecordingRef], planned: &[Planned]) -> Result<(), Preproc
     for (of, planned) in list.iter().zip(planned) {
         let found = labels(planned);
         if found != expected {
-            let fault = Box::new(PreprocessError::Leads { found, expected });
-            return Err(PreprocessError::Recording { path: of.path.clone(), fault });
+            return Err(PreprocessError::Leads { found, expected }.in_recording(&of.path));
         }
     }
     Ok(())
