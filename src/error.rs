@@ -5,6 +5,8 @@ use crate::data::formats::FormatError;
 use crate::data::preprocess::PreprocessError;
 use crate::data::splits::SplitError;
 use crate::data::store::StoreError;
+use crate::judging::downstream::DownstreamError;
+use crate::judging::evaluate::EvaluateError;
 use crate::learning::augment::AugmentError;
 use crate::learning::awareness::AwarenessError;
 use crate::learning::nn::NnError;
@@ -41,6 +43,10 @@ pub enum Error {
     Loader(#[from] LoaderError),
     /// Training.
     Train(#[from] TrainError),
+    /// Probes and fine-tuning.
+    Downstream(#[from] DownstreamError),
+    /// Judging.
+    Evaluate(#[from] EvaluateError),
     /// A run folder.
     Run(#[from] RunError),
     /// The pipeline itself.
@@ -54,13 +60,28 @@ impl Error {
             Self::Pipeline(PipelineError::Setting { .. } | PipelineError::Read { .. })
             | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
             | Self::Preprocess(PreprocessError::Setting { .. })
-            | Self::Split(SplitError::Setting { .. }) => true,
+            | Self::Split(SplitError::Setting { .. })
+            | Self::Downstream(DownstreamError::Setting { .. })
+            | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
+            | Self::Corpus(CorpusError::Setting { .. })
+            | Self::Preprocess(PreprocessError::Corpus(CorpusError::Setting { .. })) => true,
             _ => false,
         }
     }
 
     /// Whether somebody asked for the end.
     pub fn is_stop(&self) -> bool {
-        matches!(self, Self::Preprocess(PreprocessError::Stopped(_)) | Self::Train(TrainError::Stopped { .. }))
+        let in_training = |error: &TrainError| matches!(error, TrainError::Stopped { .. });
+        let in_fitting = |error: &DownstreamError| match error {
+            DownstreamError::Stopped { .. } => true,
+            DownstreamError::Train(error) => in_training(error),
+            _ => false,
+        };
+        match self {
+            Self::Preprocess(error) => matches!(error, PreprocessError::Stopped(_)),
+            Self::Train(error) | Self::Evaluate(EvaluateError::Train(error)) => in_training(error),
+            Self::Downstream(error) | Self::Evaluate(EvaluateError::Downstream(error)) => in_fitting(error),
+            _ => false,
+        }
     }
 }

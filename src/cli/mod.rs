@@ -9,6 +9,7 @@ mod list;
 mod output;
 mod preprocess;
 mod request;
+mod run;
 mod signals;
 mod terminal;
 
@@ -73,6 +74,8 @@ enum Command {
     List(list::List),
     /// Make the store of windows that a pipeline asks for.
     Preprocess(preprocess::Preprocess),
+    /// Run a whole pipeline, from recordings to scores.
+    Run(run::RunCommand),
 }
 
 /// The screen of `biossl` alone.
@@ -119,6 +122,7 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         Some(Command::Inspect(command)) => command.run(global),
         Some(Command::List(command)) => command.run(global),
         Some(Command::Preprocess(command)) => command.run(global, watch),
+        Some(Command::Run(command)) => command.run(global, watch),
     }
 }
 

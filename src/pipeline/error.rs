@@ -39,6 +39,19 @@ pub enum PipelineError {
         /// The pipeline's.
         needed: String,
     },
+    /// A run that another pipeline began.
+    #[error("{}: the run was begun with {key} = {found}, this pipeline says {needed}", path.display())]
+    #[diagnostic(help("go on with the pipeline of the run (pipeline.toml in it), or begin a new run with --out"))]
+    OtherPipeline {
+        /// The run folder.
+        path: PathBuf,
+        /// The first key that differs.
+        key: String,
+        /// Its value in the run.
+        found: String,
+        /// Its value in the pipeline.
+        needed: String,
+    },
 }
 
 /// Enough of a hash for a person.

@@ -8,10 +8,12 @@ mod means;
 mod parse;
 mod prepare;
 mod section;
+mod stages;
 mod text;
 
 pub use error::PipelineError;
 pub use means::Means;
 pub use parse::{Arm, Pipeline};
 pub use prepare::{LabelCount, Prepared, Stale, label_counts, prepare};
+pub use stages::{PretrainedFile, Run};
 pub use text::{PipelineText, Place};

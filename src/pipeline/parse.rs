@@ -9,10 +9,14 @@ use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind, sha256_hex};
 use crate::data::corpora::{CORPORA, Corpus};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
+use crate::judging::downstream::{DOWNSTREAM, Downstream};
+use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
+use crate::learning::train::{PretrainSettings, TrainError};
+use crate::numerics::metrics::Classes;
 
 use super::error::PipelineError;
 use super::section::{Sections, table_in};
@@ -37,7 +41,7 @@ const SECTIONS: [&str; 14] = [
 ];
 
 /// Keys that say where things lie, not what they are: saved, but not hashed.
-const PLACES: [&str; 2] = ["store", "folder"];
+pub(super) const PLACES: [&str; 2] = ["store", "folder"];
 
 /// A whole run, understood. `stages` takes it apart: a room never sees more than its own part.
 pub struct Pipeline {
@@ -67,6 +71,12 @@ pub struct Pipeline {
     pub objective: Chosen<dyn ObjectiveConfig>,
     /// What pretraining knows of subjects, once an arm.
     pub arms: Vec<Arm>,
+    /// How pretraining moves.
+    pub train: PretrainSettings,
+    /// Ways from an encoder to a classifier.
+    pub downstream: Vec<Chosen<dyn Downstream>>,
+    /// How classifiers are judged.
+    pub evaluate: EvaluateSettings,
 }
 
 /// One arm of a comparison.
@@ -113,6 +123,9 @@ impl Pipeline {
             encoder: sections.choose("encoder", &ENCODERS, kind, Some(&format!("{}-sacl", kind.name())))?,
             objective: sections.choose("objective", &OBJECTIVES, kind, Some("sacl"))?,
             arms: arms(sections.value("awareness"), kind)?,
+            train: train(sections, kind)?,
+            downstream: downstream(sections.value("downstream"), kind)?,
+            evaluate: evaluate(sections, corpus.choice.as_ref())?,
             corpus,
             recipe,
             augment,
@@ -133,6 +146,9 @@ impl Pipeline {
             "encoder": self.encoder.resolved,
             "objective": self.objective.resolved,
             "awareness": { "arms": self.arms },
+            "train": self.train,
+            "downstream": self.downstream.iter().map(|way| way.resolved.clone()).collect::<Value>(),
+            "evaluate": self.evaluate,
         });
         without_absent(settings)
     }
@@ -243,16 +259,63 @@ fn table_arm(table: &DeTable<'_>, kind: SignalKind) -> Result<Arm, ConfigError> 
 
 /// Refuses a recipe at the key that is at fault.
 fn check_recipe(recipe: &Recipe, rate_hz: f64, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
-    let Err(error) = recipe.check(rate_hz) else { return Ok(()) };
-    let section = sections.value("preprocess");
-    let key = match &error {
-        PreprocessError::Setting { key, .. } => {
-            section.and_then(|section| section.get_ref().get(*key)).map(toml::Spanned::span)
-        }
-        _ => None,
+    recipe.check(rate_hz).map_err(|error| {
+        let key = match &error {
+            PreprocessError::Setting { key, .. } => key,
+            _ => "",
+        };
+        ConfigError::at(sections.place("preprocess", key), error.to_string())
+    })
+}
+
+fn train(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<PretrainSettings, ConfigError> {
+    let settings: PretrainSettings = sections.overlay("train", &PretrainSettings::defaults(kind))?;
+    settings.check().map_err(|error| {
+        let key = match &error {
+            TrainError::Setting { key, .. } => key,
+            _ => "",
+        };
+        ConfigError::at(sections.place("train", key), error.to_string())
+    })?;
+    Ok(settings)
+}
+
+/// Reads `downstream`, a list of ways; left out: all of them.
+fn downstream(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec<Chosen<dyn Downstream>>, ConfigError> {
+    let named = |name: &'static str| {
+        DeTable::from_iter([(
+            toml::Spanned::new(0..0, "name".into()),
+            toml::Spanned::new(0..0, DeValue::String(name.into())),
+        )])
     };
-    let place = key.or_else(|| section.map(toml::Spanned::span)).unwrap_or(0..0);
-    Err(ConfigError::at(place, error.to_string()))
+    let Some(section) = section else {
+        return DOWNSTREAM.entries.iter().map(|entry| DOWNSTREAM.choose(kind, &named(entry.name), 0..0)).collect();
+    };
+    let form = || {
+        ConfigError::at(section.span(), "`downstream` is no list of ways")
+            .with_help("downstream = [{ name = \"linear\" }, { name = \"fine-tune\", epochs = 2 }]")
+    };
+    let DeValue::Array(items) = section.get_ref() else { return Err(form()) };
+    let mut ways: Vec<Chosen<dyn Downstream>> = Vec::new();
+    for item in items {
+        let DeValue::Table(table) = item.get_ref() else { return Err(form()) };
+        let way = DOWNSTREAM.choose(kind, table, item.span())?;
+        if ways.iter().any(|earlier| earlier.name == way.name) {
+            return Err(ConfigError::at(item.span(), format!("`{}` stands twice", way.name)));
+        }
+        ways.push(way);
+    }
+    if ways.is_empty() { Err(form()) } else { Ok(ways) }
+}
+
+/// Reads `evaluate`; its criterion must be a metric of the corpus's classes.
+fn evaluate(sections: &Sections<'_, '_>, corpus: &dyn Corpus) -> Result<EvaluateSettings, ConfigError> {
+    let settings: EvaluateSettings = sections.overlay("evaluate", &EvaluateSettings::defaults(corpus.kind()))?;
+    settings.criterion(&Classes::new(&corpus.classes(), &corpus.pool_excludes())).map_err(|error| {
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        ConfigError { help, ..ConfigError::at(sections.place("evaluate", "criterion"), error.to_string()) }
+    })?;
+    Ok(settings)
 }
 
 #[cfg(test)]

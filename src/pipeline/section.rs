@@ -30,6 +30,12 @@ impl<'a, 'i> Sections<'a, 'i> {
         self.table.get(key)
     }
 
+    /// Where `key` of a section stands; the section itself where it does not stand; the beginning where neither does.
+    pub(super) fn place(&self, section: &str, key: &str) -> Range<usize> {
+        let Some(section) = self.value(section) else { return 0..0 };
+        section.get_ref().get(key).map_or_else(|| section.span(), toml::Spanned::span)
+    }
+
     /// The member that section `key` chooses by `name`; `default` is chosen where the section or its name is left out.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::data::store::Store;
 use crate::learning::nn::{Encoder, Group};
 use crate::learning::train::{Checkpoints, Desk};
 use crate::numerics::metrics::{Classes, Formula, Metric, Predictions};
-use crate::runs::Journal;
+use crate::runs::{Journal, RunError};
 
 use super::DownstreamError;
 
@@ -87,8 +87,8 @@ impl Start<'_> {
     }
 }
 
-/// Makes the checkpoints of one supervised training; the word names it within the arm and fold (seed and rate).
-pub type CheckpointMaker<'a> = dyn Fn(&str) -> Checkpoints + 'a;
+/// Makes the checkpoints of one supervised training: of an arm, in a fold; the word (seed and rate) names it there.
+pub type CheckpointMaker<'a> = dyn Fn(&str, u16, &str) -> Result<Checkpoints, RunError> + 'a;
 
 /// Where fitting is written down. Nothing of it changes a result.
 pub struct Bench<'a> {
@@ -133,15 +133,19 @@ impl<'a> Bench<'a> {
     }
 
     /// The desk of one supervised training.
-    pub(super) fn desk(&mut self, labels: &Labels<'_>) -> Desk<'_> {
+    ///
+    /// # Errors
+    /// When its checkpoints have no place.
+    pub(super) fn desk(&mut self, labels: &Labels<'_>) -> Result<Desk<'_>, DownstreamError> {
         let mut desk = Desk::new(self.watch);
         if let Some(journal) = &mut self.journal {
             desk = desk.with_journal(journal, labels);
         }
         if let Some(make) = self.checkpoints {
             let rate = labels.learning_rate.map_or_else(String::new, |rate| format!("-rate-{rate}"));
-            desk = desk.with_checkpoints(make(&format!("seed-{}{rate}", labels.seed)));
+            let word = format!("seed-{}{rate}", labels.seed);
+            desk = desk.with_checkpoints(make(labels.arm, labels.fold, &word)?);
         }
-        desk
+        Ok(desk)
     }
 }

@@ -155,7 +155,7 @@ impl FineTune {
         };
         let mut task = Supervised::new(start, data, plan)?;
         let labels = Labels { arm: start.arm, seed: start.seed, fold: data.split.fold(), learning_rate: Some(rate) };
-        train(&mut task, &course, &mut bench.desk(&labels))?;
+        train(&mut task, &course, &mut bench.desk(&labels)?)?;
 
         let best = task.best.take().expect("the last step validates");
         let n_batches = rows.div_ceil(batch) as u64;

@@ -1,0 +1,68 @@
+//! `biossl run`: a whole pipeline, from recordings to scores.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::base::Watch;
+use crate::judging::evaluate::Evaluated;
+use crate::pipeline::{Means, Pipeline, Run};
+use crate::runs::Existing;
+
+use super::Global;
+use super::exit::{self, Failure};
+use super::output::{self, Page};
+use super::request::{self, Request};
+
+/// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
+/// run folder; an existing one is refused unless --resume goes on with it.
+#[derive(Debug, Args)]
+pub(super) struct RunCommand {
+    #[command(flatten)]
+    request: Request,
+    /// Go on with the run in the folder, from its last checkpoint.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// What a run gives.
+#[derive(Serialize)]
+pub(super) struct Report {
+    /// The pipeline's name.
+    pub(super) name: String,
+    /// The run folder.
+    pub(super) folder: PathBuf,
+    /// The store.
+    pub(super) store: PathBuf,
+    /// Everything that judging found.
+    #[serde(flatten)]
+    pub(super) evaluated: Evaluated,
+}
+
+impl RunCommand {
+    pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
+        let pipeline = self.request.read(global)?;
+        let means = request::means(global, watch)?;
+        let existing = if self.resume { Existing::Resume } else { Existing::Refuse };
+        let report = Report::of(&pipeline, existing, &means)?;
+        output::print(global.form(), &report).map_err(Failure::stdout)?;
+        Ok(exit::DONE)
+    }
+}
+
+impl Report {
+    /// Runs a pipeline to its scores.
+    pub(super) fn of(pipeline: &Pipeline, existing: Existing, means: &Means) -> Result<Self, Failure> {
+        let evaluated = Run::begin(pipeline, existing, means)?.score()?;
+        let (name, folder, store) = (pipeline.name.clone(), pipeline.folder.clone(), pipeline.store.clone());
+        Ok(Self { name, folder, store, evaluated })
+    }
+}
+
+impl Page for Report {
+    fn page(&self) -> String {
+        let Self { name, folder, evaluated, .. } = self;
+        format!("{name}\n{evaluated}\nrun folder: {} (predictions.csv holds every test window)\n", folder.display())
+    }
+}

@@ -1,0 +1,287 @@
+//! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
+//! of the pipeline and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::data::splits::{DrawContext, Split, TestLedger};
+use crate::data::store::Store;
+use crate::error::Error;
+use crate::judging::downstream::Bench;
+use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round};
+use crate::learning::train::{
+    Checkpoints, Contract, PoolRecord, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
+};
+use crate::runs::{Existing, Journal, RunFolder};
+
+use super::error::PipelineError;
+use super::means::Means;
+use super::parse::{Arm, Pipeline};
+use super::prepare::{Stale, prepare};
+
+/// Proofs of more folds than this are saved, not told.
+const TOLD_FOLDS: usize = 3;
+
+/// A run that has its store, its splits and its folder.
+pub struct Run<'a> {
+    pipeline: &'a Pipeline,
+    means: &'a Means,
+    store: Store,
+    splits: Vec<Split>,
+    folder: RunFolder,
+    journal: Journal,
+    resume: Resume,
+}
+
+/// An encoder that pretraining left in the run folder.
+#[derive(Debug, Clone, Serialize)]
+pub struct PretrainedFile {
+    /// Its arm.
+    pub arm: String,
+    /// Its fold.
+    pub fold: u16,
+    /// Its seed.
+    pub seed: u64,
+    /// Updates.
+    pub steps: u64,
+    /// Windows of the pool.
+    pub windows: usize,
+    /// The checkpoint that holds it.
+    pub checkpoint: PathBuf,
+}
+
+/// What a journal begins with.
+#[derive(Serialize)]
+struct Beginning<'a> {
+    command: &'a str,
+    tool_version: &'static str,
+    pipeline_hash: String,
+    recipe_hash: &'a str,
+    split_hashes: Vec<&'a str>,
+    store: &'a Path,
+    resumed: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares the store, draws the splits, and makes or takes up the run folder.
+    ///
+    /// # Errors
+    /// A run folder that is there and should not be; one of another pipeline; whatever preprocessing, the store or the
+    /// plan report. A folder that was not there is not made then.
+    pub fn begin(pipeline: &'a Pipeline, existing: Existing, means: &'a Means) -> Result<Self, Error> {
+        let occupied = pipeline.folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        let existing = match (existing, occupied) {
+            // The refusal comes before the work.
+            (Existing::Refuse, true) => {
+                return Err(crate::runs::RunError::Exists { path: pipeline.folder.clone() }.into());
+            }
+            (Existing::Resume, true) => {
+                same_pipeline(pipeline, &RunFolder::open(&pipeline.folder)?)?;
+                Existing::Resume
+            }
+            (Existing::Resume, false) => Existing::Refuse,
+            (other, _) => other,
+        };
+        let store = prepare(pipeline, Stale::Refuse, means)?.store;
+        let splits = draw(pipeline, &store)?;
+        tell_splits(&splits, means);
+        let folder = RunFolder::create(&pipeline.folder, existing)?;
+        if existing != Existing::Resume {
+            folder.write_pipeline(&pipeline.to_toml())?;
+        }
+        folder.write_splits(&splits.iter().map(Split::proof).collect::<Vec<_>>())?;
+        let mut journal = folder.journal()?;
+        let resume = if existing == Existing::Resume { Resume::FromLast } else { Resume::Anew };
+        journal.record(
+            "begin",
+            &Beginning {
+                command: &means.command,
+                tool_version: env!("CARGO_PKG_VERSION"),
+                pipeline_hash: pipeline.hash(),
+                recipe_hash: store.recipe_hash(),
+                split_hashes: splits.iter().map(Split::hash).collect(),
+                store: store.path(),
+                resumed: existing == Existing::Resume,
+            },
+        )?;
+        Ok(Self { pipeline, means, store, splits, folder, journal, resume })
+    }
+
+    /// Where its files lie.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Pretrains every arm in every fold with every seed.
+    ///
+    /// # Errors
+    /// Whatever pretraining reports, a request to stop among it.
+    pub fn pretrain(&mut self) -> Result<Vec<PretrainedFile>, Error> {
+        let mut files = Vec::new();
+        for (fold, seed) in self.rounds() {
+            for arm in 0..self.pipeline.arms.len() {
+                self.pretrain_arm(arm, fold, seed)?;
+                files.push(self.pretrained_file(arm, fold, seed)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Pretrains what is not pretrained yet, judges every fold and seed, and writes predictions, scores and manifest.
+    ///
+    /// # Errors
+    /// Whatever pretraining or judging report, a request to stop among it.
+    pub fn score(&mut self) -> Result<Evaluated, Error> {
+        let pipeline = self.pipeline;
+        // A second map of the same file: the evaluation holds its store while the run's journal is written.
+        let store = Store::open(self.store.path())?;
+        let ledger = TestLedger::beside(store.path(), &self.means.command);
+        let seed = pipeline.split.choice.seed();
+        let mut evaluation = Evaluation::new(&store, &pipeline.downstream, &pipeline.evaluate, (ledger, seed))?;
+        for (fold, seed) in self.rounds() {
+            let mut pretrained = Vec::new();
+            for arm in 0..pipeline.arms.len() {
+                pretrained.push(self.pretrain_arm(arm, fold, seed)?);
+            }
+            self.judge(&mut evaluation, &pretrained, (fold, seed))?;
+        }
+        let evaluated = evaluation.finish()?;
+        self.folder.write_predictions(&evaluation.predictions())?;
+        self.folder.write_scores(&evaluated.scores)?;
+        self.journal.record("end", &json!({ "test_windows": evaluated.n_windows }))?;
+        self.folder.seal()?;
+        Ok(evaluated)
+    }
+
+    fn judge(
+        &mut self,
+        evaluation: &mut Evaluation<'_>,
+        pretrained: &[Pretrained],
+        (fold, seed): (usize, u64),
+    ) -> Result<(), Error> {
+        let Some(first) = pretrained.first() else { return Ok(()) };
+        let named = self.pipeline.arms.iter().zip(pretrained);
+        let arms: Vec<PretrainedArm<'_>> = named
+            .map(|(arm, pretrained)| PretrainedArm {
+                name: &arm.name,
+                group: &pretrained.group,
+                steps: pretrained.steps,
+            })
+            .collect();
+        let split = &self.splits[fold];
+        let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
+        let (folder, resume, every) = (&self.folder, self.resume, self.pipeline.train.checkpoint_every);
+        let contract = self.supervised_contract(&first.contract);
+        let checkpoints = |arm: &str, fold: u16, word: &str| {
+            let path = folder.checkpoint_folder(arm, fold)?.join(word);
+            Ok(Checkpoints::new(path, contract.clone(), every, resume))
+        };
+        let mut bench =
+            Bench { watch: &self.means.watch, journal: Some(&mut self.journal), checkpoints: Some(&checkpoints) };
+        Ok(evaluation.judge(&round, &mut bench)?)
+    }
+
+    /// Supervised training goes on only under the very pipeline that it was begun with.
+    fn supervised_contract(&self, pretraining: &Contract) -> Contract {
+        let pool: PoolRecord = pretraining.pool.clone();
+        let settings = [("pipeline".to_owned(), Value::from(self.pipeline.hash()))].into_iter().collect();
+        Contract { settings, pool, ..pretraining.clone() }
+    }
+
+    /// Every fold with every seed, folds outside: a fold's arms are judged together.
+    fn rounds(&self) -> Vec<(usize, u64)> {
+        let seeds = &self.pipeline.seeds;
+        (0..self.splits.len()).flat_map(|fold| seeds.iter().map(move |&seed| (fold, seed))).collect()
+    }
+
+    fn checkpoint_folder(&self, arm: &Arm, fold: usize, seed: u64) -> Result<PathBuf, Error> {
+        Ok(self.folder.checkpoint_folder(&arm.name, self.splits[fold].fold())?.join(format!("seed-{seed}")))
+    }
+
+    fn pretrain_arm(&mut self, arm: usize, fold: usize, seed: u64) -> Result<Pretrained, Error> {
+        let (pipeline, means) = (self.pipeline, self.means);
+        let arm = &pipeline.arms[arm];
+        let folder = self.checkpoint_folder(arm, fold, seed)?;
+        let split = &self.splits[fold];
+        means.watch.progress().say(&format!("{}, fold {}, seed {seed}", arm.name, split.fold()));
+        let order = PretrainOrder {
+            encoder: &pipeline.encoder,
+            objective: &pipeline.objective,
+            awareness: arm.awareness,
+            augment: &pipeline.augment,
+            settings: pipeline.train.clone(),
+            seed,
+        };
+        let data = PretrainData { store: &self.store, pool: split.pool(), split_hash: split.hash() };
+        let labels = json!({ "arm": arm.name, "fold": split.fold(), "seed": seed });
+        let record = Record {
+            watch: &means.watch,
+            journal: Some((&mut self.journal, labels)),
+            checkpoints: Some((folder, self.resume)),
+        };
+        Ok(pretrain(&order, data, &means.device, record)?)
+    }
+
+    fn pretrained_file(&self, arm: usize, fold: usize, seed: u64) -> Result<PretrainedFile, Error> {
+        let arm = &self.pipeline.arms[arm];
+        let folder = self.checkpoint_folder(arm, fold, seed)?;
+        let checkpoint = Checkpoints::newest(&folder)?.unwrap_or(folder);
+        let split = &self.splits[fold];
+        let windows = split.pool().len();
+        let steps = self.pipeline.train.plan(windows)?.course.steps;
+        Ok(PretrainedFile { arm: arm.name.clone(), fold: split.fold(), seed, steps, windows, checkpoint })
+    }
+}
+
+fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
+    let context = DrawContext {
+        pool_excludes: store.pool_excludes(),
+        recipe_hash: store.recipe_hash(),
+        rejects: pipeline.rejects,
+    };
+    Ok(pipeline.split.choice.draw(store.table(), &context)?)
+}
+
+fn tell_splits(splits: &[Split], means: &Means) {
+    if splits.len() <= TOLD_FOLDS {
+        for split in splits {
+            means.watch.progress().say(split.proof().to_string().trim_end());
+        }
+    } else {
+        means
+            .watch
+            .progress()
+            .say(&format!("{} folds; split.json in the run folder holds the proof of each", splits.len()));
+    }
+}
+
+/// A run goes on only under the pipeline that it was begun with.
+fn same_pipeline(pipeline: &Pipeline, folder: &RunFolder) -> Result<(), Error> {
+    let path = folder.path().join("pipeline.toml");
+    let saved = super::PipelineText::new(path.display().to_string(), folder.read_pipeline()?);
+    let saved = Pipeline::parse(&saved, None)?;
+    if saved.hash() == pipeline.hash() {
+        return Ok(());
+    }
+    let (key, found, needed) = difference("", &saved.resolved(), &pipeline.resolved()).unwrap_or_default();
+    Err(PipelineError::OtherPipeline { path: folder.path().to_owned(), key, found, needed }.into())
+}
+
+/// The first key, in order, in which two resolved pipelines differ, and its two values.
+fn difference(prefix: &str, one: &Value, other: &Value) -> Option<(String, String, String)> {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            let place = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+            let value = |of: &serde_json::Map<String, Value>, key: &str| of.get(key).cloned().unwrap_or(Value::Null);
+            let moved = |key: &str| prefix.is_empty() && super::parse::PLACES.contains(&key);
+            keys.into_iter()
+                .filter(|key| !moved(key))
+                .find_map(|key| difference(&place(key), &value(one, key), &value(other, key)))
+        }
+        (one, other) if one == other => None,
+        (one, other) => Some((prefix.to_owned(), one.to_string(), other.to_string())),
+    }
+}
