@@ -103,7 +103,9 @@ fn normals(stream: &mut Stream) -> Vec<f64> {
 
 fn scale_to(pattern: &mut [f64], norm: f64) {
     let factor = norm / pattern.iter().map(|x| x * x).sum::<f64>().sqrt();
-    pattern.iter_mut().for_each(|x| *x *= factor);
+    for x in pattern {
+        *x *= factor;
+    }
 }
 
 /// Two orthogonal patterns of norm sqrt(8): the QR of an 8 x 2 normal matrix, times sqrt(8).
