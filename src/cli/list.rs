@@ -8,6 +8,7 @@ use crate::base::{Registry, SignalKind, nearest};
 use crate::data::corpora::CORPORA;
 use crate::data::formats::FORMATS;
 use crate::data::splits::PLANS;
+use crate::judging::downstream::DOWNSTREAM;
 use crate::learning::augment::TRANSFORMS;
 use crate::learning::nn::ENCODERS;
 use crate::learning::objectives::OBJECTIVES;
@@ -90,6 +91,7 @@ fn families() -> Vec<Family> {
         family(&TRANSFORMS),
         family(&ENCODERS),
         family(&OBJECTIVES),
+        family(&DOWNSTREAM),
         Family { family: "metric", members: METRICS.iter().map(metric).collect() },
     ]
 }

@@ -3,11 +3,15 @@
 //! Invariant: results on stdout, everything else on stderr; this room alone prints, reads the environment and ends
 //! the program. Exit codes stand in `exit.rs`. Start reading at [`main`].
 
+mod demo;
+mod evaluate;
 mod exit;
 mod inspect;
 mod list;
 mod output;
 mod preprocess;
+mod pretrain;
+mod probe;
 mod request;
 mod run;
 mod signals;
@@ -68,14 +72,24 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the whole road on small real recordings.
+    Demo(demo::Demo),
     /// Tell what is in recordings: channels, units, rates, samples, annotations.
     Inspect(inspect::Inspect),
-    /// Show what a pipeline can choose from, with every default.
-    List(list::List),
-    /// Make the store of windows that a pipeline asks for.
-    Preprocess(preprocess::Preprocess),
     /// Run a whole pipeline, from recordings to scores.
     Run(run::RunCommand),
+    /// Make the store of windows that a pipeline asks for.
+    Preprocess(preprocess::Preprocess),
+    /// Pretrain the encoders of a pipeline.
+    Pretrain(pretrain::Pretrain),
+    /// Fit linear probes on pretrained encoders; scored on validation people.
+    Probe(probe::Fit),
+    /// Fine-tune pretrained encoders; scored on validation people.
+    Finetune(probe::Fit),
+    /// Judge pretrained encoders on the test people, beside controls.
+    Evaluate(evaluate::Evaluate),
+    /// Show what a pipeline can choose from, with every default.
+    List(list::List),
 }
 
 /// The screen of `biossl` alone.
@@ -123,6 +137,11 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         Some(Command::List(command)) => command.run(global),
         Some(Command::Preprocess(command)) => command.run(global, watch),
         Some(Command::Run(command)) => command.run(global, watch),
+        Some(Command::Demo(command)) => command.run(global, watch),
+        Some(Command::Pretrain(command)) => command.run(global, watch),
+        Some(Command::Probe(command)) => command.run("linear", global, watch),
+        Some(Command::Finetune(command)) => command.run("fine-tune", global, watch),
+        Some(Command::Evaluate(command)) => command.run(global, watch),
     }
 }
 

@@ -54,9 +54,13 @@ impl RunCommand {
 impl Report {
     /// Runs a pipeline to its scores.
     pub(super) fn of(pipeline: &Pipeline, existing: Existing, means: &Means) -> Result<Self, Failure> {
-        let evaluated = Run::begin(pipeline, existing, means)?.score()?;
+        Ok(Self::new(pipeline, Run::begin(pipeline, existing, means)?.score()?))
+    }
+
+    /// What judging found, and where it lies.
+    pub(super) fn new(pipeline: &Pipeline, evaluated: Evaluated) -> Self {
         let (name, folder, store) = (pipeline.name.clone(), pipeline.folder.clone(), pipeline.store.clone());
-        Ok(Self { name, folder, store, evaluated })
+        Self { name, folder, store, evaluated }
     }
 }
 

@@ -39,6 +39,49 @@ pub enum PipelineError {
         /// The pipeline's.
         needed: String,
     },
+    /// A checkpoint made for other windows.
+    #[error("{}: made for {what} {found}, the store has {needed}", path.display())]
+    #[diagnostic(help(
+        "take a checkpoint that was pretrained on this recipe, or the pipeline that it was pretrained with"
+    ))]
+    ForeignCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// In the checkpoint.
+        found: String,
+        /// In the store.
+        needed: String,
+    },
+    /// A checkpoint that saw people whom the split keeps from training.
+    #[error("{}: pretraining saw people whom fold {fold} validates or tests on: {subjects}", path.display())]
+    #[diagnostic(help("pretrain on this split's pool; a score on people the encoder has seen would say nothing"))]
+    Leak {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The people.
+        subjects: String,
+        /// The fold.
+        fold: u16,
+    },
+    /// An arm that is not pretrained to the end.
+    #[error("{}: arm `{arm}`, fold {fold}, seed {seed} is not pretrained to the end ({done} of {steps} steps)", folder.display())]
+    #[diagnostic(help("`biossl pretrain PIPELINE` does that, with --resume where it was interrupted"))]
+    NotPretrained {
+        /// The run folder.
+        folder: PathBuf,
+        /// The arm.
+        arm: String,
+        /// The fold.
+        fold: u16,
+        /// The seed.
+        seed: u64,
+        /// Steps done.
+        done: u64,
+        /// Steps asked for.
+        steps: u64,
+    },
     /// A run that another pipeline began.
     #[error("{}: the run was begun with {key} = {found}, this pipeline says {needed}", path.display())]
     #[diagnostic(help("go on with the pipeline of the run (pipeline.toml in it), or begin a new run with --out"))]

@@ -4,6 +4,7 @@
 //! reading at [`Pipeline`].
 
 mod error;
+mod fit;
 mod means;
 mod parse;
 mod prepare;
@@ -12,6 +13,7 @@ mod stages;
 mod text;
 
 pub use error::PipelineError;
+pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
 pub use parse::{Arm, Pipeline};
 pub use prepare::{LabelCount, Prepared, Stale, label_counts, prepare};

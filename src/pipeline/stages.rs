@@ -17,6 +17,7 @@ use crate::learning::train::{
 use crate::runs::{Existing, Journal, RunFolder};
 
 use super::error::PipelineError;
+use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
@@ -129,6 +130,61 @@ impl<'a> Run<'a> {
         Ok(files)
     }
 
+    /// Takes up a run whose every arm is pretrained.
+    ///
+    /// # Errors
+    /// No such run, an arm that is not finished, and as [`Run::begin`].
+    pub fn pretrained(pipeline: &'a Pipeline, means: &'a Means) -> Result<Self, Error> {
+        RunFolder::open(&pipeline.folder)?;
+        let run = Self::begin(pipeline, Existing::Resume, means)?;
+        for (fold, seed) in run.rounds() {
+            for arm in 0..pipeline.arms.len() {
+                run.finished(arm, fold, seed)?;
+            }
+        }
+        Ok(run)
+    }
+
+    /// Fits one way on every arm; the test people are not read.
+    ///
+    /// # Errors
+    /// Whatever fitting reports, a request to stop among it.
+    pub fn fit(&mut self, way_name: &str) -> Result<Vec<FittedLine>, Error> {
+        let way = fit::way(self.pipeline, way_name);
+        let mut lines = Vec::new();
+        for (fold, seed) in self.rounds() {
+            for (index, arm) in self.pipeline.arms.iter().enumerate() {
+                let pretrained = self.finished(index, fold, seed)?;
+                let place = Place { store: &self.store, split: &self.splits[fold], settings: &self.pipeline.evaluate };
+                let (folder, resume) = (&self.folder, self.resume);
+                let (contract, every) =
+                    (self.supervised_contract(&pretrained.contract), self.pipeline.train.checkpoint_every);
+                let checkpoints = |arm: &str, fold: u16, word: &str| {
+                    let path = folder.checkpoint_folder(arm, fold)?.join(word);
+                    Ok(Checkpoints::new(path, contract.clone(), every, resume))
+                };
+                let watch = &self.means.watch;
+                let mut bench = Bench { watch, journal: Some(&mut self.journal), checkpoints: Some(&checkpoints) };
+                let name = format!("{}-{way_name}", arm.name);
+                lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut bench)?);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// The encoder of an arm, pretrained to the end.
+    fn finished(&self, arm: usize, fold: usize, seed: u64) -> Result<Pretrained, Error> {
+        let (settings, arm) = (&self.pipeline.train, &self.pipeline.arms[arm]);
+        let steps = settings.plan(self.splits[fold].pool().len())?.course.steps;
+        let newest = Checkpoints::newest(&self.checkpoint_folder(arm, fold, seed)?)?;
+        let found = newest.map(|path| Pretrained::from_checkpoint(&path, &self.means.device)).transpose()?;
+        let done = found.as_ref().map_or(0, |found| found.steps);
+        found.filter(|found| found.steps == steps).ok_or_else(|| {
+            let (folder, arm) = (self.folder.path().to_owned(), arm.name.clone());
+            PipelineError::NotPretrained { folder, arm, fold: self.splits[fold].fold(), seed, done, steps }.into()
+        })
+    }
+
     /// Pretrains what is not pretrained yet, judges every fold and seed, and writes predictions, scores and manifest.
     ///
     /// # Errors
@@ -235,7 +291,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
+pub(super) fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
     let context = DrawContext {
         pool_excludes: store.pool_excludes(),
         recipe_hash: store.recipe_hash(),

@@ -15,7 +15,8 @@ use super::schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_r
 pub struct PretrainSettings {
     /// Updates; left out: 100 passes over the pool.
     pub steps: Option<u64>,
-    /// Windows of a batch, if the pool allows it.
+    /// Windows of a batch, if the pool allows it; `batch_size` is the field's word for it.
+    #[serde(rename = "batch_size")]
     pub batch: usize,
     /// Peak learning rate; left out: 1e-3 sqrt(batch/128).
     pub learning_rate: Option<f64>,

@@ -1,0 +1,142 @@
+//! One classifier on finished encoders, judged on validation people only: the stage between pretraining and the test.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::base::Chosen;
+use crate::data::splits::Split;
+use crate::data::store::Store;
+use crate::error::Error;
+use crate::judging::downstream::{Bench, DOWNSTREAM, Data, Downstream, Effort, Start};
+use crate::judging::evaluate::EvaluateSettings;
+use crate::learning::train::Pretrained;
+use crate::numerics::metrics::Classes;
+
+use super::error::PipelineError;
+use super::means::Means;
+use super::parse::Pipeline;
+use super::prepare::{Stale, prepare};
+use super::stages::draw;
+
+/// A classifier whose choices are made; the test people were not read.
+#[derive(Debug, Clone, Serialize)]
+pub struct FittedLine {
+    /// The encoder's arm, and the way.
+    pub arm: String,
+    /// Fold.
+    pub fold: u16,
+    /// Seed.
+    pub seed: u64,
+    /// What was chosen, in words.
+    pub choice: String,
+    /// The metric that chose.
+    pub criterion: String,
+    /// Its value on the validation people; null where undefined.
+    pub validation: Option<f64>,
+    /// What fitting cost.
+    #[serde(flatten)]
+    pub effort: Effort,
+}
+
+/// Where a classifier is fitted.
+pub(super) struct Place<'a> {
+    pub(super) store: &'a Store,
+    pub(super) split: &'a Split,
+    pub(super) settings: &'a EvaluateSettings,
+}
+
+/// Fits one way on one encoder.
+pub(super) fn fit_one(
+    way: &dyn Downstream,
+    (name, pretrained): (&str, &Pretrained),
+    place: &Place<'_>,
+    bench: &mut Bench<'_>,
+) -> Result<FittedLine, Error> {
+    let classes = Arc::new(Classes::new(&place.store.table().classes, place.store.pool_excludes()));
+    let criterion = place.settings.criterion(&classes)?;
+    let data = Data { store: place.store, split: place.split, classes: &classes, criterion };
+    let seed = pretrained.contract.seed;
+    let start = Start { encoder: &*pretrained.encoder, group: &pretrained.group, arm: name, seed, learning_rate: None };
+    let fitted = way.fit(&start, &data, bench)?;
+    Ok(FittedLine {
+        arm: name.to_owned(),
+        fold: place.split.fold(),
+        seed,
+        choice: fitted.selected().choice().to_owned(),
+        criterion: criterion.name.to_owned(),
+        validation: Some(fitted.validation()).filter(|value| value.is_finite()),
+        effort: fitted.effort(),
+    })
+}
+
+/// The way of that name as the pipeline has it, or with its defaults.
+pub(super) fn way(pipeline: &Pipeline, name: &str) -> Chosen<dyn Downstream> {
+    let written = pipeline.downstream.iter().find(|way| way.name == name).map(|way| way.resolved.clone());
+    let settings = written.unwrap_or_else(|| Value::from_iter([("name", name)]));
+    DOWNSTREAM.restore(pipeline.kind, &settings).expect("a way that was read before, or its defaults")
+}
+
+/// Fits a way on the encoder of any checkpoint, in every fold of the pipeline's split.
+///
+/// # Errors
+/// A checkpoint that is damaged, made for other windows, or pretrained on people whom the split tests.
+pub fn fit_checkpoint(
+    pipeline: &Pipeline,
+    checkpoint: &Path,
+    way_name: &str,
+    means: &Means,
+) -> Result<Vec<FittedLine>, Error> {
+    let store = prepare(pipeline, Stale::Refuse, means)?.store;
+    let splits = draw(pipeline, &store)?;
+    let pretrained = Pretrained::from_checkpoint(checkpoint, &means.device)?;
+    check_fit(checkpoint, &pretrained, &store)?;
+    let way = way(pipeline, way_name);
+    let name = format!("{}-{way_name}", checkpoint.file_stem().unwrap_or_default().to_string_lossy());
+    let mut lines = Vec::new();
+    for split in &splits {
+        refuse_leak(checkpoint, &pretrained, (&store, split))?;
+        let place = Place { store: &store, split, settings: &pipeline.evaluate };
+        lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut Bench::silent(&means.watch))?);
+    }
+    Ok(lines)
+}
+
+/// An encoder reads only windows like those it was made for.
+fn check_fit(path: &Path, pretrained: &Pretrained, store: &Store) -> Result<(), Error> {
+    let contract = &pretrained.contract;
+    let labels = |channels: &[crate::signal::WindowChannel]| {
+        let words: Vec<String> =
+            channels.iter().map(|channel| format!("{} [{}]", channel.label, channel.unit)).collect();
+        format!("{} ({})", words.len(), words.join(", "))
+    };
+    let sides = [
+        ("channels", labels(&contract.channels), labels(store.channels())),
+        ("rate_hz", contract.rate_hz.to_string(), store.spec().rate_hz.to_string()),
+        ("window in samples", contract.window.to_string(), store.spec().length.to_string()),
+        ("recipe hash", contract.recipe_hash.clone(), store.recipe_hash().to_owned()),
+    ];
+    match sides.into_iter().find(|(_, found, needed)| found != needed) {
+        None => Ok(()),
+        Some((what, found, needed)) => {
+            Err(PipelineError::ForeignCheckpoint { path: path.to_owned(), what, found, needed }.into())
+        }
+    }
+}
+
+/// People whom pretraining saw are no test.
+fn refuse_leak(path: &Path, pretrained: &Pretrained, (store, split): (&Store, &Split)) -> Result<(), Error> {
+    let pool = &pretrained.contract.pool;
+    if pool.corpus != store.corpus() {
+        return Ok(());
+    }
+    let roles = &split.proof().roles;
+    let unseen = roles.test.subjects.iter().chain(&roles.validation.subjects);
+    let seen: Vec<String> = unseen.filter(|subject| pool.subjects.contains(subject)).cloned().collect();
+    if seen.is_empty() {
+        return Ok(());
+    }
+    Err(PipelineError::Leak { path: path.to_owned(), subjects: seen.join(", "), fold: split.fold() }.into())
+}
