@@ -1,1 +1,36 @@
 //! Slow studies: `make test-slow`, never in CI.
+
+#[path = "../it/synthetic/arms.rs"]
+mod arms;
+
+use arms::{Corpus, Judged};
+use biossl::learning::awareness::Preset;
+
+#[test]
+#[ignore = "slow: nine runs on the synthetic corpus, about four minutes"]
+fn three_seeds_of_the_synthetic_corpus_show_what_awareness_does() {
+    // methods E, "Tests may rely on"
+    let mut gains: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    for seed in 1..=3 {
+        let corpus = Corpus::new(seed);
+        let random = corpus.random();
+        let [base, specific, invariant] = Preset::ALL.map(|preset| corpus.pretrained(preset));
+        let line = |name: &str, judged: Judged| format!("{name} {:.3} / {:.3}", judged.subject, judged.class);
+        let all = [("random", random), ("base", base), ("specific", specific), ("invariant", invariant)];
+        let all = all.map(|(name, judged)| line(name, judged)).join(", ");
+        #[expect(clippy::print_stderr, reason = "the log of this study is quoted where a claim rests on it")]
+        {
+            eprintln!("seed {seed}, subject / class: {all}");
+        }
+        assert!(base.subject >= 0.85, "{all}");
+        assert!(base.subject - invariant.subject >= 0.35, "{all}");
+        for (gains, arm) in gains.iter_mut().zip([base, invariant]) {
+            assert!(arm.class >= random.class - 0.10, "{all}");
+            gains.push(arm.class - random.class);
+        }
+    }
+    for (name, gains) in ["base", "invariant"].iter().zip(gains) {
+        let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+        assert!(mean >= 0.05, "{name}: mean gain in class over the random encoder {mean:.3} of {gains:?}");
+    }
+}

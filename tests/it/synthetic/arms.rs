@@ -1,0 +1,142 @@
+//! The pinned run on the synthetic corpus and its judge: what the claims about subject-awareness are tested by.
+
+use biossl::base::{SignalKind, Watch, parse_table};
+use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split};
+use biossl::data::store::Store;
+use biossl::learning::augment::AugmentationConfig;
+use biossl::learning::awareness::{Awareness, Preset};
+use biossl::learning::nn::{ENCODERS, Encoder, Group, Mode, Weights};
+use biossl::learning::objectives::OBJECTIVES;
+use biossl::learning::train::{
+    PretrainData, PretrainOrder, PretrainSettings, Record, Synthetic, evaluation_windows, pretrain,
+};
+use biossl::numerics::classify::{Examples, Logistic, Standardiser};
+use candle_core::{DType, Device, Tensor};
+use ndarray::{Array2, Axis};
+
+const KIND: SignalKind = SignalKind::Eeg;
+const WINDOWS: u32 = 64;
+
+/// How well a fresh linear probe reads a person, and a class in unseen people.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// Accuracy over 8 people; chance 0.125.
+    pub subject: f64,
+    /// Accuracy over two classes; chance 0.5.
+    pub class: f64,
+}
+
+/// The corpus of a seed with the split that holds persons 8-11 out.
+pub struct Corpus {
+    store: Store,
+    split: Split,
+    seed: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Corpus {
+    /// Writes and opens the corpus.
+    pub fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("synthetic.h5");
+        Synthetic::new(seed).write(&path).unwrap();
+        let store = Store::open(&path).unwrap();
+        let plan = PLANS.choose(KIND, &parse_table("name = \"shares\"").unwrap(), 0..0).unwrap();
+        let context =
+            DrawContext { pool_excludes: &[], recipe_hash: store.recipe_hash(), rejects: RejectScope::default() };
+        let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
+        assert_eq!(split.pool().subjects(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        Self { store, split, seed, _folder: folder }
+    }
+
+    /// Pretrains a preset by the pinned run and judges it.
+    pub fn pretrained(&self, preset: Preset) -> Judged {
+        let encoder = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
+        let objective = parse_table("name = \"sacl\"\nqueue = 512\nin_batch = \"always\"\nmomentum = 0.99").unwrap();
+        let objective = OBJECTIVES.choose(KIND, &objective, 0..0).unwrap();
+        let text = "augment = [{ name = \"temporal-delay\", delay_s = 0.125, probability = 1.0 }, \
+            { name = \"gaussian-noise\", most = 0.2, probability = 1.0 }, \
+            { name = \"temporal-cutout\", low = 0.0, high = 0.4, probability = 1.0 }]";
+        let table = parse_table(text).unwrap();
+        let augment = AugmentationConfig::read(KIND, table.get("augment").unwrap()).unwrap();
+        let settings = PretrainSettings {
+            steps: Some(300),
+            batch: 64,
+            learning_rate: Some(1e-3),
+            warm_up: Some(20),
+            ..PretrainSettings::defaults(KIND)
+        };
+        let awareness: Awareness = preset.awareness(KIND);
+        let order = PretrainOrder {
+            encoder: &encoder,
+            objective: &objective,
+            awareness,
+            augment: &augment,
+            settings,
+            seed: self.seed,
+        };
+        let data = PretrainData { store: &self.store, pool: self.split.pool(), split_hash: self.split.hash() };
+        let watch = Watch::default();
+        let trained = pretrain(&order, data, &Device::Cpu, Record::nowhere(&watch)).unwrap();
+        self.judge(&*trained.encoder, &trained.weights())
+    }
+
+    /// Judges the same network as its seed leaves it.
+    pub fn random(&self) -> Judged {
+        let chosen = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
+        let encoder = chosen.choice.build(8, 128).unwrap();
+        let group = Group::new(encoder.layout().clone(), self.seed, 0, &Device::Cpu, DType::F32).unwrap();
+        self.judge(&*encoder, &group.weights().detached())
+    }
+
+    fn judge(&self, encoder: &dyn Encoder, weights: &Weights) -> Judged {
+        let rows: Vec<u32> = (0..12 * WINDOWS).collect();
+        let windows = evaluation_windows(&self.store, &rows);
+        let shape = windows.dim();
+        let windows = Tensor::from_vec(windows.into_raw_vec_and_offset().0, shape, &Device::Cpu).unwrap();
+        let (embedding, _) = encoder.embed(&windows, weights, Mode::Eval).unwrap();
+        let values = embedding.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let embedding = Array2::from_shape_vec((rows.len(), encoder.dim()), values).unwrap();
+
+        let pool = |row: &u32| row / WINDOWS < 8;
+        let of_windows = |low: u32, high: u32| move |row: &u32| (low..=high).contains(&(row % WINDOWS));
+        let pick = |keep: &dyn Fn(&u32) -> bool| rows.iter().copied().filter(keep).collect::<Vec<u32>>();
+        let person = |row: u32| (row / WINDOWS) as u16;
+        let class = |row: u32| (row % 2) as u16;
+        let subject = accuracy(
+            &embedding,
+            (&pick(&|row| pool(row) && of_windows(0, 29)(row)), &pick(&|row| pool(row) && of_windows(34, 63)(row))),
+            8,
+            person,
+        );
+        let few = pick(&|row| pool(row) && of_windows(0, 3)(row));
+        assert_eq!(few.len(), 32);
+        let class = accuracy(&embedding, (&few, &pick(&|row| !pool(row))), 2, class);
+        Judged { subject, class }
+    }
+}
+
+const ENCODER: &str = "name = \"eeg-sacl\"\nwidth = 0.25";
+
+/// Logistic regression, C = 1, standardised on the training rows.
+fn accuracy(
+    embedding: &Array2<f32>,
+    (train, test): (&[u32], &[u32]),
+    n_classes: usize,
+    label: impl Fn(u32) -> u16,
+) -> f64 {
+    let rows = |rows: &[u32]| embedding.select(Axis(0), &rows.iter().map(|row| *row as usize).collect::<Vec<_>>());
+    let labels = |rows: &[u32]| rows.iter().map(|row| label(*row)).collect::<Vec<u16>>();
+    let (x, y) = (rows(train), labels(train));
+    let scale = Standardiser::of(x.view());
+    let x = scale.apply(x.view());
+    let weights = vec![1.0; y.len()];
+    let examples = Examples { x: x.view(), labels: &y, weights: &weights, n_classes };
+    let fit = Logistic::fit(examples, 1.0, None);
+    let probability = fit.model.probabilities(scale.apply(rows(test).view()).view());
+    let right = probability.axis_iter(Axis(0)).zip(labels(test)).filter(|(row, truth)| {
+        let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        best == *truth as usize
+    });
+    right.count() as f64 / test.len() as f64
+}
