@@ -291,3 +291,6 @@ impl Pick {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

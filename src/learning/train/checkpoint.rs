@@ -288,3 +288,6 @@ fn collect_leaves(prefix: &str, value: &Value, leaves: &mut BTreeMap<String, Str
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

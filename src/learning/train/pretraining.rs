@@ -312,3 +312,6 @@ impl Task for Pretraining<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,54 @@ impl Twin {
 fn with_numbers(group: &Group, flat: &Tensor) -> Result<Weights, NnError> {
     Weights::new(Arc::clone(group.layout()), flat.clone(), group.running().clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::base::SignalKind;
+    use crate::learning::nn::{ENCODERS, Mlp};
+    use crate::learning::objectives::{RunSize, Workshop};
+
+    fn parameters() -> Parameters {
+        let text = crate::base::parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
+        let encoder = ENCODERS.choose(SignalKind::Eeg, &text, 0..0).unwrap().choice.build(3, 32).unwrap();
+        let dim = encoder.dim();
+        let (device, dtype) = (Device::Cpu, DType::F32);
+        let run = RunSize { seed: 1, n_windows: 64, batch: 16, steps: 10, device, dtype };
+        let mut shop = Workshop::new(Arc::from(encoder), run).unwrap();
+        shop.make_heads(Arc::clone(Mlp::projector(dim).layout())).unwrap();
+        shop.finish().0
+    }
+
+    #[test]
+    fn twin_starts_as_a_copy_and_follows_in_every_parameter() {
+        let trained = parameters();
+        let mut twin = Twin::new(&trained, 0.9).unwrap();
+        let before: Vec<Vec<f32>> = trained.groups().map(|(_, group)| group.to_vec().unwrap()).collect();
+        let copies = |twin: &Twin| [&twin.encoder, &twin.heads].map(|flat| flat.to_vec1::<f32>().unwrap());
+        assert_eq!(copies(&twin).to_vec(), before);
+        for ((_, group), values) in trained.groups().zip(&before) {
+            group.set_flat(&values.iter().map(|value| value + 1.0).collect::<Vec<_>>()).unwrap();
+        }
+        twin.follow(&trained).unwrap();
+        for (copy, before) in copies(&twin).iter().zip(&before) {
+            assert!(copy.len() == before.len() && !copy.is_empty());
+            for (copy, before) in copy.iter().zip(before) {
+                assert!((copy - before - 0.1).abs() < 1e-5, "{copy} {before}");
+            }
+        }
+    }
+
+    #[test]
+    fn twin_reads_the_running_statistics_of_the_trained_encoder() {
+        let mut trained = parameters();
+        let twin = Twin::new(&trained, 0.9).unwrap();
+        let (mean, var, batches) = trained.encoder.running_to_vec().unwrap();
+        let moved: Vec<f32> = mean.iter().map(|mean| mean + 3.0).collect();
+        trained.encoder.set_running_vec(&moved, &var, &batches).unwrap();
+        let seen = twin.encoder(&trained).unwrap().running().mean.to_vec1::<f32>().unwrap();
+        assert_eq!(seen, moved);
+    }
+}

@@ -4,6 +4,8 @@ mod adamw;
 mod clip;
 mod set;
 mod sgd;
+#[cfg(test)]
+mod tests;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};

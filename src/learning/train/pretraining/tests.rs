@@ -1,0 +1,126 @@
+//! Pretraining on a handful of made windows.
+
+use candle_core::DType;
+
+use super::*;
+use crate::base::{Purpose, SignalKind, StreamKey, parse_table};
+use crate::learning::awareness::{Negatives, Place, Preset};
+use crate::learning::objectives::OBJECTIVES;
+use crate::learning::train::{Course, OptimiserName, OptimiserSettings, Schedule};
+
+const N: usize = 16;
+
+/// Sixteen windows of two people in two noisy views.
+fn batch() -> Batch {
+    let view = |view: u16| {
+        let mut values = Vec::new();
+        for row in 0..N as u32 {
+            let mut own = StreamKey::new(4, Purpose::Synthetic).row(row).stream();
+            let mut noise = StreamKey::new(4, Purpose::Synthetic).row(row).view(1 + view).stream();
+            values.extend((0..3 * 48).map(|_| own.normal() as f32 + 0.3 * noise.normal() as f32));
+        }
+        Tensor::from_vec(values, (N, 3, 48), &Device::Cpu).unwrap()
+    };
+    let rows: Vec<u32> = (0..N as u32).collect();
+    let subject = rows.iter().map(|row| row % 2).collect();
+    Batch { views: vec![view(0), view(1)], rows: vec![rows.clone(), rows.clone()], slots: rows, subject, target: None }
+}
+
+fn task(preset: Preset) -> Pretraining<'static> {
+    let table = parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
+    let encoder = ENCODERS.choose(SignalKind::Eeg, &table, 0..0).unwrap().choice.build(3, 48).unwrap();
+    let table = parse_table("name = \"sacl\"\nmin_negatives = 1\nqueue = 16").unwrap();
+    let objective = OBJECTIVES.choose(SignalKind::Eeg, &table, 0..0).unwrap().choice;
+    let awareness = preset.awareness(SignalKind::Eeg);
+    let place = |row: i64| Place { subject: row as u32 % 2, recording: row as u32 % 2, start: 100 * row };
+    let negatives = NegativeRule::from_places(awareness.negatives, (0..N as i64).map(place).collect(), 48);
+    let (device, dtype) = (Device::Cpu, DType::F32);
+    let run = RunSize { seed: 2, n_windows: N, batch: N, steps: 60, device, dtype };
+    let learner = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 2), run).unwrap();
+    Pretraining { learner, feed: Feed { next: Box::new(|_| Ok(batch())), batches_an_epoch: 1 } }
+}
+
+fn scalar(x: &Tensor) -> f64 {
+    x.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
+}
+
+fn term(loss: &Loss, name: &str) -> Option<f64> {
+    loss.terms.iter().find(|(key, _)| *key == name).map(|(_, value)| scalar(value))
+}
+
+#[test]
+fn one_batch_is_overfitted() {
+    let mut task = task(Preset::Base);
+    let first = scalar(&task.loss(&batch(), 1).unwrap().total);
+    let optimiser = OptimiserSettings { name: OptimiserName::Adamw, weight_decay: 1e-4 };
+    let course = Course { steps: 60, schedule: Schedule::new(2e-3, 5, 60), optimiser, clip: 5.0 };
+    train(&mut task, &course, &mut Desk::new(&Watch::default())).unwrap();
+    let last = task.loss(&batch(), 61).unwrap();
+    assert!(first > 2.2 && scalar(&last.total) < 0.1, "{first} to {}", scalar(&last.total));
+    assert_eq!(term(&last, "key_accuracy"), Some(1.0));
+}
+
+#[test]
+fn the_adversary_s_term_is_added_with_its_weight_and_its_classifier_learns_apart() {
+    let mut plain = task(Preset::Base);
+    let mut against = task(Preset::SubjectInvariant);
+    let (batch, step) = (batch(), 1);
+    let before = against.learner.opponent.as_ref().unwrap().adversary.group().to_vec().unwrap();
+    let alone = plain.loss(&batch, step).unwrap();
+    let both = against.loss(&batch, step).unwrap();
+    let confusion = term(&both, "confusion").unwrap();
+    assert!((scalar(&both.total) - scalar(&alone.total) - confusion).abs() < 1e-5);
+    let adversary = against.learner.opponent.as_ref().unwrap().adversary.group();
+    assert_ne!(before, adversary.to_vec().unwrap());
+    let gradients = both.total.backward().unwrap();
+    assert!(gradients.get(adversary.flat()).is_none(), "the encoder's step leaves the classifier alone");
+    assert!(gradients.get(against.learner.parameters.encoder.flat()).is_some());
+    assert!(term(&alone, "confusion").is_none());
+}
+
+#[test]
+fn presets_change_the_candidates_only_where_they_say_so() {
+    let made_of = |preset| task(preset).loss(&batch(), 1).unwrap().negatives.unwrap();
+    assert_eq!(made_of(Preset::Base), made_of(Preset::SubjectInvariant));
+    let (base, specific) = (made_of(Preset::Base), made_of(Preset::SubjectSpecific));
+    assert_eq!((base.same_subject, base.other_subject), (16 * 7, 16 * 8));
+    assert_eq!((specific.same_subject, specific.other_subject), (16 * 7, 0));
+}
+
+#[test]
+fn state_brings_every_number_back() {
+    let mut one = task(Preset::SubjectInvariant);
+    let step = |task: &mut Pretraining<'_>, step: u64| {
+        let batch = task.batch(step).unwrap();
+        let loss = task.loss(&batch, step).unwrap();
+        for statistics in &loss.statistics {
+            task.commit(statistics).unwrap();
+        }
+        task.after_step(&batch, &loss, step).unwrap();
+        scalar(&loss.total).to_bits()
+    };
+    step(&mut one, 1);
+    let mut other = task(Preset::SubjectInvariant);
+    other.restore(&one.state().unwrap()).unwrap();
+    assert_eq!(step(&mut one, 2), step(&mut other, 2));
+    let (one, other) = (one.state().unwrap(), other.state().unwrap());
+    assert_eq!(one.numbers, other.numbers);
+    for (name, tensor) in &one.tensors {
+        let bytes = |tensor: &Tensor| tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>();
+        assert_eq!(bytes(tensor).unwrap(), bytes(&other.tensors[name]).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_pool_of_one_person_has_no_adversary() {
+    let table = parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
+    let encoder = ENCODERS.choose(SignalKind::Eeg, &table, 0..0).unwrap().choice.build(3, 48).unwrap();
+    let table = parse_table("name = \"sacl\"\nqueue = 16").unwrap();
+    let objective = OBJECTIVES.choose(SignalKind::Eeg, &table, 0..0).unwrap().choice;
+    let awareness = Preset::SubjectInvariant.awareness(SignalKind::Eeg);
+    let negatives = NegativeRule::from_places(Negatives::All, vec![], 48);
+    let (device, dtype) = (Device::Cpu, DType::F32);
+    let run = RunSize { seed: 2, n_windows: N, batch: N, steps: 60, device, dtype };
+    let refused = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 1), run);
+    assert!(matches!(refused, Err(TrainError::Awareness(_))));
+}
