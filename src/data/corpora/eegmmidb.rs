@@ -192,12 +192,13 @@ impl Corpus for Eegmmidb {
         // `Fc5.` is FC5: the dots fill the label, the case is the file's own.
         let labels: Vec<String> =
             header.channels.iter().map(|channel| channel.label.trim_matches('.').to_ascii_uppercase()).collect();
-        let find = |name: &&str| match labels.iter().position(|label| label == name) {
-            Some(channel) => Ok(Lead { channel, label: (*name).to_owned(), lead: (*name).to_owned() }),
-            None => {
-                let (path, lead) = (of.path.clone(), (*name).to_owned());
-                Err(CorpusError::NoSuchLead { path, lead, found: labels.clone() })
-            }
+        let find = |name: &&str| {
+            let channel = labels.iter().position(|label| label == name).ok_or_else(|| CorpusError::NoSuchLead {
+                path: of.path.clone(),
+                lead: (*name).to_owned(),
+                found: labels.clone(),
+            })?;
+            Ok(Lead { channel, label: (*name).to_owned(), lead: (*name).to_owned() })
         };
         ELECTRODES.iter().map(find).collect()
     }

@@ -267,11 +267,8 @@ impl Layout {
                 scale: signal.scale,
                 digital: signal.digital,
             };
-            if signal.is_annotations {
-                layout.annotations.push(slot)
-            } else {
-                layout.channels.push(slot)
-            }
+            let kept = if signal.is_annotations { &mut layout.annotations } else { &mut layout.channels };
+            kept.push(slot);
             offset = offset.saturating_add(signal.samples_per_record.saturating_mul(width.bytes()));
         }
         layout
