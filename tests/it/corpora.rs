@@ -107,7 +107,7 @@ fn trials_have_their_run_s_classes_and_rest_has_none() {
         assert!(event.duration_s.is_some());
         *by_class.entry(event.class).or_insert(0) += 1;
     }
-    assert_eq!(by_class, BTreeMap::from([(None, 3), (Some(0), 1), (Some(1), 2)]));
+    assert_eq!(by_class, BTreeMap::from([(None, 4), (Some(0), 2), (Some(1), 1)]));
     assert_eq!(corpus.classes(), ["left-fist", "right-fist"]);
 }
 
