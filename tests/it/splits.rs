@@ -1,1 +1,122 @@
-//! To be filled by its room.
+//! Roles, proofs and hashes through the public door.
+
+use biossl::base::{SignalKind, parse_table};
+use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split, SplitError, TestLedger};
+use biossl::signal::{RecordingEntry, SubjectId, WindowRow, WindowTable};
+
+const TEST: &str = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234";
+const TRAIN: &str = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230";
+
+/// One recording a record, a beat of each of N, S, V, F, Q and one stretch without a class in each.
+fn mit_bih() -> WindowTable {
+    let mut table = WindowTable::default();
+    table.classes = ["N", "S", "V", "F", "Q"].map(str::to_owned).to_vec();
+    for (recording, id) in (0..).zip(TRAIN.split(' ').chain(TEST.split(' '))) {
+        let person = SubjectId(if id == "202" { "201" } else { id }.to_owned());
+        let subject = table.subjects.iter().position(|known| *known == person).unwrap_or_else(|| {
+            table.subjects.push(person);
+            table.subjects.len() - 1
+        }) as u32;
+        table.recordings.push(RecordingEntry {
+            id: id.to_owned(),
+            subject,
+            session: 1,
+            run_number: None,
+            samples: 650_000,
+            content_hash: format!("hash of {id}"),
+            leads: vec!["MLII".to_owned(), "V1".to_owned()],
+        });
+        table.rows.extend((0..6).map(|i: u16| WindowRow {
+            subject,
+            recording,
+            start: i64::from(i) * 704,
+            event: Some(i64::from(i) * 704 + 352),
+            label: (i < 5).then_some(i),
+            trial_samples: 704,
+            padding: 0,
+            left: 0,
+            right: 0,
+            reject: None,
+        }));
+    }
+    table
+}
+
+fn draw(plan: &str, settings: &str, table: &WindowTable) -> Result<Vec<Split>, SplitError> {
+    let settings = parse_table(settings).unwrap();
+    let plan = (PLANS.find(plan).unwrap().read)(SignalKind::Ecg, &settings).unwrap();
+    plan.draw(table, &DrawContext { pool_excludes: &[4], recipe_hash: "r", rejects: RejectScope::Training })
+}
+
+#[test]
+fn strict_split_of_mit_bih_is_the_published_one_and_its_proof_says_so() {
+    let table = mit_bih();
+    let split = draw("dechazal-strict", "", &table).unwrap().remove(0);
+    assert_eq!(split.hash(), "bd05fabfd39f148a0339f5186c29d991ee9a030904681c22c0a020a8bd080334");
+    let proof = serde_json::to_value(split.proof()).unwrap();
+    assert_eq!(proof["split_hash"], split.hash());
+    assert_eq!(proof["roles"]["validation"]["subjects"], serde_json::json!(["114", "119", "124", "207", "220"]));
+    assert_eq!(proof["roles"]["test"]["windows_per_class"]["Q"], 21);
+    assert_eq!(proof["roles"]["train"]["windows_per_class"].get("Q"), None);
+    assert_eq!(proof["pool"]["windows_per_class"]["-"], 17);
+    assert_eq!(proof["exclusions"][0]["recording"], "202");
+    assert_eq!(proof["known_overlap"], serde_json::json!([]));
+    for pair in proof["intersections"].as_array().unwrap() {
+        for what in ["subjects", "recordings", "content_hashes"] {
+            assert_eq!(pair[what], serde_json::json!([]), "{pair}");
+        }
+        assert_eq!(pair["overlapping_windows"], 0);
+    }
+    let page = split.proof().to_string();
+    assert!(page.contains("shared between roles: 0 subjects, 0 recordings"), "{page}");
+    assert!(page.contains("left out: 202"), "{page}");
+}
+
+#[test]
+fn every_plan_keeps_people_apart_and_tests_everyone_once_where_it_should() {
+    let table = mit_bih();
+    for (plan, settings, covers) in
+        [("shares", "", false), ("kfold", "k = 7", true), ("kfold", "k = 3\norder = \"id\"", true), ("loso", "", true)]
+    {
+        let mut tested: Vec<String> = Vec::new();
+        for split in draw(plan, settings, &table).unwrap() {
+            let roles = &split.proof().roles;
+            let everyone = [&roles.train.subjects[..], &roles.validation.subjects, &roles.test.subjects].concat();
+            let mut distinct = everyone.clone();
+            distinct.sort();
+            distinct.dedup();
+            assert_eq!((distinct.len(), everyone.len()), (43, 43), "{plan} {settings}");
+            assert_eq!(split.pool().subjects(), split.train().subjects());
+            tested.extend(roles.test.subjects.clone());
+        }
+        tested.sort();
+        let all: Vec<String> = tested.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        assert_eq!(tested, all, "{plan}: a person is tested twice");
+        assert!(!covers || tested.len() == 43, "{plan}");
+    }
+}
+
+#[test]
+fn a_copied_file_under_another_name_is_refused() {
+    let mut table = mit_bih();
+    let copied = table.recordings[0].content_hash.clone();
+    let other = table.recordings.iter_mut().find(|entry| entry.id == "100").unwrap();
+    other.content_hash = copied;
+    let error = draw("dechazal-strict", "", &table).unwrap_err();
+    assert!(matches!(error, SplitError::Leak { first: "train", second: "test", .. }), "{error}");
+}
+
+#[test]
+fn a_misspelt_key_of_a_plan_is_named() {
+    let settings = parse_table("name = \"kfold\"\nfolds = 3").unwrap();
+    let error = PLANS.choose(SignalKind::Eeg, &settings, 0..0).err().unwrap();
+    assert!(error.message.contains("`folds`"), "{error}");
+}
+
+#[test]
+fn an_unread_ledger_is_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = TestLedger::beside(&folder.path().join("store.h5"), "none");
+    assert_eq!(ledger.readings().unwrap(), []);
+    assert!(ledger.path().ends_with("store.h5.test-reads.jsonl"));
+}
