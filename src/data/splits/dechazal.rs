@@ -22,7 +22,7 @@ const TEST: [&str; 21] = [
 /// people of DS1 are for validation.
 ///
 /// # Source
-/// `dechazal2004`, table I, for DS1 and DS2; the validation people are ours, chosen so that every class is there.
+/// `dechazal2004automatic`, table I, for DS1 and DS2; the validation people are ours, chosen so that every class is there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DechazalStrict {
@@ -34,7 +34,7 @@ impl Choice for DechazalStrict {
     const NAME: &'static str = "dechazal-strict";
     const SUMMARY: &'static str =
         "MIT-BIH, 17 + 5 people of DS1 against 21 of DS2; record 202 out (its person is in DS1)";
-    const SOURCES: &'static [&'static str] = &["dechazal2004"];
+    const SOURCES: &'static [&'static str] = &["dechazal2004automatic"];
 
     fn defaults(_kind: SignalKind) -> Self {
         Self { seed: 0 }

@@ -40,8 +40,8 @@ struct Point {
 /// Minimises `function` (value; writes the gradient) from `start`.
 ///
 /// # Source
-/// `nocedal2006`, algorithm 7.5 (two-loop recursion 7.4); line search by bisection for the weak Wolfe conditions
-/// (`lewis2013`, algorithm 2.6).
+/// `liu1989lbfgs` (two-loop recursion); line search by bisection for the weak Wolfe conditions
+/// (`lewis2013nonsmooth`, algorithm 2.6).
 pub(super) fn minimise(mut function: impl FnMut(&[f64], &mut [f64]) -> f64, start: Vec<f64>, stop: Stop) -> Minimum {
     let mut evaluate = |x: Vec<f64>| {
         let mut gradient = vec![0.0; x.len()];

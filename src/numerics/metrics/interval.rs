@@ -86,7 +86,7 @@ impl Resamples {
     /// The mean over seeds of `metric` (of `class`, where it is one of classes), with its interval.
     ///
     /// # Source
-    /// `efron1993`, percentile interval.
+    /// `efron1993introduction`, percentile interval.
     pub fn estimate(&self, metric: &Metric, class: Option<usize>) -> Estimate {
         let whole = |of: &dyn Fn(&Confusion) -> Option<f64>| -> (Option<f64>, Vec<Option<f64>>) {
             let value = mean_defined(self.totals.iter().map(of));
