@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn units_are_converted_and_foreign_ones_refused() {
-        let plain = Recipe { pass: super::super::Pass::None, ..raw() };
+        let plain = Recipe { pass: crate::data::preprocess::Pass::None, ..raw() };
         let (millivolt, leads) = recording(vec![vec![0.5, 1.5]], Unit::Millivolt);
         assert_eq!(filtered(&millivolt, &leads, &plain).unwrap(), ndarray::array![[500.0, 1500.0]]);
         let (other, leads) = recording(vec![vec![1.0]], Unit::Other("mmHg".into()));

@@ -22,7 +22,7 @@ fn trial(onset_s: f64, duration_s: f64) -> Event {
 }
 
 fn unfiltered(kind: SignalKind) -> Recipe {
-    Recipe { pass: Pass::None, reference: super::super::Reference::None, ..Recipe::defaults(kind) }
+    Recipe { pass: Pass::None, reference: crate::data::preprocess::Reference::None, ..Recipe::defaults(kind) }
 }
 
 fn ecg(events: &[Event]) -> Windows {
