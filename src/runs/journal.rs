@@ -71,7 +71,7 @@ impl Journal {
     pub fn rewind(&mut self, keep: impl Fn(&Map<String, Value>) -> bool) -> Result<(), RunError> {
         let text = std::fs::read_to_string(&self.path).map_err(RunError::io(&self.path))?;
         let kept = text.lines().filter(|line| serde_json::from_str(line).is_ok_and(|entry| keep(&entry)));
-        let kept: String = kept.map(|line| format!("{line}\n")).collect();
+        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
         write_atomically(&self.path, kept.as_bytes()).map_err(RunError::io(&self.path))?;
         self.file = AppendFile::open(&self.path).map_err(RunError::io(&self.path))?;
         Ok(())

@@ -9,8 +9,8 @@ const TRAIN: &str = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205
 
 /// One recording a record, a beat of each of N, S, V, F, Q and one stretch without a class in each.
 fn mit_bih() -> WindowTable {
-    let mut table = WindowTable::default();
-    table.classes = ["N", "S", "V", "F", "Q"].map(str::to_owned).to_vec();
+    let classes = ["N", "S", "V", "F", "Q"].map(str::to_owned).to_vec();
+    let mut table = WindowTable { classes, ..WindowTable::default() };
     for (recording, id) in (0..).zip(TRAIN.split(' ').chain(TEST.split(' '))) {
         let person = SubjectId(if id == "202" { "201" } else { id }.to_owned());
         let subject = table.subjects.iter().position(|known| *known == person).unwrap_or_else(|| {

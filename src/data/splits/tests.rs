@@ -8,8 +8,8 @@ const CONTEXT: DrawContext<'static> =
 
 /// One recording of 20 windows of 10 samples for each (subject, recording); classes cycle through `labels`.
 fn table(recordings: &[(&str, &str)], labels: &[Option<u16>]) -> WindowTable {
-    let mut table = WindowTable::default();
-    table.classes = ["N", "S", "V", "F", "Q"].map(str::to_owned).to_vec();
+    let classes = ["N", "S", "V", "F", "Q"].map(str::to_owned).to_vec();
+    let mut table = WindowTable { classes, ..WindowTable::default() };
     for (index, (subject, id)) in (0..).zip(recordings) {
         let known = table.subjects.iter().position(|known| known.0 == *subject);
         let subject = known.unwrap_or_else(|| {

@@ -77,7 +77,9 @@ impl Fitted {
     pub fn majority(data: &Data<'_>, arm: &str) -> Self {
         let labels = data.labels(data.split.train());
         let mut share = vec![0.0; data.classes.len()];
-        labels.iter().for_each(|&label| share[label as usize] += 1.0 / labels.len() as f64);
+        for &label in &labels {
+            share[label as usize] += 1.0 / labels.len() as f64;
+        }
         let share: Vec<f32> = share.into_iter().map(|share| share as f32).collect();
         let head = Head::Constant(share);
         let rows = data.split.validation().len();

@@ -67,7 +67,9 @@ impl<'a> Supervised<'a> {
             LabelledRow { row, subject, target: rank(label) }
         });
         let mut counts = vec![0_u32; present.len()];
-        labels.iter().for_each(|label| counts[rank(label) as usize] += 1);
+        for label in &labels {
+            counts[rank(label) as usize] += 1;
+        }
         let share = |count: &u32| labels.len() as f64 / (present.len() as f64 * f64::from(*count));
         let class_weights = counts.iter().map(|count| share(count).powf(plan.tau)).collect();
         let head = Mlp::linear_head(start.encoder.dim(), present.len());

@@ -87,7 +87,9 @@ fn downhill(gradient: &[f64], pairs: &VecDeque<(Vec<f64>, Vec<f64>, f64)>) -> Ve
     }
     if let Some((_, y, curvature)) = pairs.back() {
         let scale = curvature / dot(y, y);
-        q.iter_mut().for_each(|q| *q *= scale);
+        for q in &mut q {
+            *q *= scale;
+        }
     }
     for ((s, y, curvature), alpha) in pairs.iter().zip(alphas.into_iter().rev()) {
         let beta = dot(y, &q) / curvature;
@@ -108,8 +110,9 @@ fn search(evaluate: &mut impl FnMut(Vec<f64>) -> Point, here: &Point, direction:
         let mut x = here.x.clone();
         add(&mut x, step, direction);
         let next = evaluate(x);
-        if !(next.value <= here.value + ARMIJO * step * slope + slack) {
-            high = step;
+        let decreased = next.value <= here.value + ARMIJO * step * slope + slack;
+        if !decreased {
+            high = step; // a value that is no number lands here, too
         } else if dot(&next.gradient, direction) < CURVATURE * slope {
             low = step;
         } else {

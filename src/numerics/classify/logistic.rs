@@ -27,7 +27,9 @@ pub struct Examples<'a> {
 /// `s_i = (n / (K n_c))^tau` for rows of class c, K the number of classes that occur: 0 for none, 1 for `balanced`.
 pub fn class_weights(labels: &[u16], n_classes: usize, tau: f64) -> Vec<f64> {
     let mut counts = vec![0_usize; n_classes];
-    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    for &label in labels {
+        counts[label as usize] += 1;
+    }
     let present = counts.iter().filter(|count| **count > 0).count();
     let weight = |count: &usize| (labels.len() as f64 / (present as f64 * (*count).max(1) as f64)).powf(tau);
     let by_class: Vec<f64> = counts.iter().map(weight).collect();
@@ -200,7 +202,9 @@ fn cross_entropy(logits: &mut [f64], rank: usize) -> f64 {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logits.iter().map(|logit| (logit - top).exp()).sum();
     let loss = top + sum.ln() - logits[rank];
-    logits.iter_mut().for_each(|logit| *logit = (*logit - top).exp() / sum);
+    for logit in logits.iter_mut() {
+        *logit = (*logit - top).exp() / sum;
+    }
     logits[rank] -= 1.0;
     loss
 }

@@ -62,7 +62,9 @@ impl Resamples {
         assert!(n > 0 && by_seed.iter().all(|people| people.len() == n), "the same people in every seed");
         let total = |people: &Vec<Confusion>| {
             let mut sum = Confusion::new(people[0].classes());
-            people.iter().for_each(|person| sum += person);
+            for person in people {
+                sum += person;
+            }
             sum
         };
         let totals = by_seed.iter().map(total).collect();
