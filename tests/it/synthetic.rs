@@ -1,6 +1,6 @@
 //! The synthetic corpus with known class and identity: the adversary lowers a fresh subject probe and keeps the class.
 
-mod arms;
+pub(crate) mod arms;
 
 use arms::Corpus;
 use biossl::learning::awareness::Preset;

@@ -4,11 +4,12 @@ use biossl::base::{SignalKind, Watch, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split};
 use biossl::data::store::Store;
 use biossl::learning::augment::AugmentationConfig;
-use biossl::learning::awareness::{Awareness, Preset};
+use biossl::learning::awareness::Preset;
 use biossl::learning::nn::{ENCODERS, Encoder, Group, Mode, Weights};
 use biossl::learning::objectives::OBJECTIVES;
 use biossl::learning::train::{
-    PretrainData, PretrainOrder, PretrainSettings, Record, Synthetic, evaluation_windows, pretrain,
+    PretrainData, PretrainOrder, PretrainSettings, Pretrained, Record, Synthetic, TrainError, evaluation_windows,
+    pretrain,
 };
 use biossl::numerics::classify::{Examples, Logistic, Standardiser};
 use candle_core::{DType, Device, Tensor};
@@ -51,34 +52,43 @@ impl Corpus {
 
     /// Pretrains a preset by the pinned run and judges it.
     pub fn pretrained(&self, preset: Preset) -> Judged {
-        let encoder = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
-        let objective = parse_table("name = \"sacl\"\nqueue = 512\nin_batch = \"always\"\nmomentum = 0.99").unwrap();
-        let objective = OBJECTIVES.choose(KIND, &objective, 0..0).unwrap();
-        let text = "augment = [{ name = \"temporal-delay\", delay_s = 0.125, probability = 1.0 }, \
-            { name = \"gaussian-noise\", most = 0.2, probability = 1.0 }, \
-            { name = \"temporal-cutout\", low = 0.0, high = 0.4, probability = 1.0 }]";
-        let table = parse_table(text).unwrap();
-        let augment = AugmentationConfig::read(KIND, table.get("augment").unwrap()).unwrap();
-        let settings = PretrainSettings {
+        let watch = Watch::default();
+        let trained = self.pretrain(preset, self.pinned(), Record::nowhere(&watch)).unwrap();
+        self.judge(&*trained.encoder, &trained.weights())
+    }
+
+    /// The course of the pinned run.
+    pub fn pinned(&self) -> PretrainSettings {
+        PretrainSettings {
             steps: Some(300),
             batch: 64,
             learning_rate: Some(1e-3),
             warm_up: Some(20),
             ..PretrainSettings::defaults(KIND)
-        };
-        let awareness: Awareness = preset.awareness(KIND);
+        }
+    }
+
+    /// Pretrains a preset by the pinned run, or by a part of its course.
+    pub fn pretrain(
+        &self,
+        preset: Preset,
+        settings: PretrainSettings,
+        record: Record<'_>,
+    ) -> Result<Pretrained, TrainError> {
+        let encoder = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
+        let objective = OBJECTIVES.choose(KIND, &parse_table(OBJECTIVE).unwrap(), 0..0).unwrap();
+        let table = parse_table(AUGMENT).unwrap();
+        let augment = AugmentationConfig::read(KIND, table.get("augment").unwrap()).unwrap();
         let order = PretrainOrder {
             encoder: &encoder,
             objective: &objective,
-            awareness,
+            awareness: preset.awareness(KIND),
             augment: &augment,
             settings,
             seed: self.seed,
         };
         let data = PretrainData { store: &self.store, pool: self.split.pool(), split_hash: self.split.hash() };
-        let watch = Watch::default();
-        let trained = pretrain(&order, data, &Device::Cpu, Record::nowhere(&watch)).unwrap();
-        self.judge(&*trained.encoder, &trained.weights())
+        pretrain(&order, data, &Device::Cpu, record)
     }
 
     /// Judges the same network as its seed leaves it.
@@ -117,6 +127,10 @@ impl Corpus {
 }
 
 const ENCODER: &str = "name = \"eeg-sacl\"\nwidth = 0.25";
+const OBJECTIVE: &str = "name = \"sacl\"\nqueue = 512\nin_batch = \"always\"\nmomentum = 0.99";
+const AUGMENT: &str = "augment = [{ name = \"temporal-delay\", delay_s = 0.125, probability = 1.0 }, \
+    { name = \"gaussian-noise\", most = 0.2, probability = 1.0 }, \
+    { name = \"temporal-cutout\", low = 0.0, high = 0.4, probability = 1.0 }]";
 
 /// Logistic regression, C = 1, standardised on the training rows.
 fn accuracy(
