@@ -18,6 +18,7 @@ mod edf;
 mod error;
 mod open;
 mod summary;
+mod tally;
 mod wfdb;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 //! refused by name, never read as continuous.
 //!
 //! # Source
-//! Kemp et al. 1992 (EDF); Kemp and Olivan 2003 (EDF+); BioSemi's description of BDF.
+//! `kemp1992edf`, `kemp2003edfplus`; BioSemi's description of BDF.
 
 mod annotation_list;
 mod header;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::super::tally::Tally;
 use super::super::{ChannelHeader, FormatError, FormatFault, Header, Place, Reader, Strictness};
 use super::annotation_list::{self, Broken, List};
 use super::header::{self, BLOCK, FileHeader, Scale, SignalHeader};
@@ -92,13 +93,13 @@ impl EdfReader {
         let Some(onset_s) = lists.first().filter(|list| keeps_time(list)).map(onset_s) else { return };
         self.first_onset_s = onset_s;
         if let Some(start) = self.header.start.as_mut() {
-            let second = start.second + onset_s;
-            if (0.0..60.0).contains(&second) {
-                // To the seven decimals that writers give, so that no binary dust shows.
-                start.second = (second * 1e7).round() / 1e7;
-            } else {
-                let message = format!("the first data record begins {onset_s} s after the header's start time");
-                self.header.warnings.push(Warning { place: Place::Record(0).to_string(), message });
+            let midnight_s = f64::from(start.hour) * 3600.0 + f64::from(start.minute) * 60.0 + start.second;
+            match clock(midnight_s + onset_s) {
+                Some(clock) => (start.hour, start.minute, start.second) = clock,
+                None => {
+                    let message = format!("the first data record begins {onset_s} s after the start, on another day");
+                    self.header.warnings.push(Warning { place: Place::Record(0).to_string(), message });
+                }
             }
         }
     }
@@ -135,8 +136,7 @@ impl EdfReader {
         Ok(*slot)
     }
 
-    fn warn(&mut self, place: Place, message: String) {
-        let warning = Warning { place: place.to_string(), message };
+    fn warn(&mut self, warning: Warning) {
         // Asking twice does not warn twice.
         if !self.header.warnings.contains(&warning) {
             self.header.warnings.push(warning);
@@ -145,7 +145,10 @@ impl EdfReader {
 
     /// The lists of every annotation signal of every record.
     fn lists(&mut self) -> Result<Vec<RecordLists>, FormatError> {
-        let (width, record_bytes) = (self.width, self.layout.record_bytes.max(1));
+        let (width, record_bytes) = (self.width, self.layout.record_bytes);
+        if record_bytes == 0 {
+            return Ok(Vec::new());
+        }
         let slots = self.layout.annotations.clone();
         let n_records = usize::try_from(self.layout.n_records).unwrap_or(usize::MAX);
         let data = self.records()?;
@@ -159,23 +162,30 @@ impl EdfReader {
         Ok(all)
     }
 
-    /// Where a record that keeps time should begin, held against where it says that it does.
-    fn check_onset(&mut self, record: u64, first: Option<&List>) -> Result<(), FormatError> {
-        let expected_s = self.first_onset_s + record as f64 * self.layout.record_s;
+    /// Where a record begins, held against where the one before ends; `None`: it does not say.
+    fn check_onset(
+        &self,
+        record: u64,
+        first: Option<&List>,
+        before_s: Option<f64>,
+        odd: &mut Tally,
+    ) -> Result<Option<f64>, FormatError> {
+        let Some(found_s) = first.filter(|list| keeps_time(list)).map(onset_s) else {
+            odd.add("time", Place::Record(record), || "no list keeps the time of the data record".to_owned());
+            return Ok(None);
+        };
         let rates = self.header.channels.iter().map(|channel| channel.rate_hz);
         let half_sample_s = 0.5 / rates.fold(f64::MIN_POSITIVE, f64::max);
-        match first.filter(|list| keeps_time(list)).map(onset_s) {
-            Some(found_s) if self.layout.record_s > 0.0 && (found_s - expected_s).abs() > half_sample_s => {
-                let fault = FormatFault::Gap { record, expected_s, found_s };
-                if self.strictness == Strictness::Strict {
-                    return Err(self.at(fault));
-                }
-                self.warn(Place::Record(record), fault.to_string());
+        // Against the one before, not the first: the stated duration has eight digits and its error adds up.
+        let expected_s = before_s.map_or(found_s, |before_s| before_s + self.layout.record_s);
+        if self.layout.record_s > 0.0 && (found_s - expected_s).abs() > half_sample_s {
+            let fault = FormatFault::Gap { record, expected_s, found_s };
+            if self.strictness == Strictness::Strict {
+                return Err(self.at(fault));
             }
-            Some(_) => {}
-            None => self.warn(Place::Record(record), "no list keeps its time".to_owned()),
+            odd.add("gap", Place::Record(record), || fault.to_string());
         }
-        Ok(())
+        Ok(Some(found_s))
     }
 }
 
@@ -195,6 +205,16 @@ fn keeps_time(list: &List) -> bool {
 
 fn onset_s(list: &List) -> f64 {
     seconds(&list.onset)
+}
+
+/// Seconds since midnight as a time of day, if it is one.
+fn clock(midnight_s: f64) -> Option<(u8, u8, f64)> {
+    let (hour, rest_s) = ((midnight_s / 3600.0).floor(), midnight_s.rem_euclid(3600.0));
+    let small = |number: f64| (0_u8..60).find(|small| f64::from(*small) == number);
+    // To the seven decimals that writers give, so that no binary dust shows.
+    let second = (rest_s.rem_euclid(60.0) * 1e7).round() / 1e7;
+    let whole = hour < 24.0 && second < 60.0;
+    whole.then_some((small(hour)?, small((rest_s / 60.0).floor())?, second))
 }
 
 /// Decimal texts were checked when they were read.
@@ -306,21 +326,23 @@ impl Reader for EdfReader {
 
     fn annotations(&mut self) -> Result<Vec<Annotation>, FormatError> {
         let mut annotations = Vec::new();
+        let mut odd = Tally::default();
+        let mut before_s = None;
         for RecordLists { record, keeps_time, lists, broken } in self.lists()? {
+            let place = Place::Record(record);
             if let Some(Broken { at, reason }) = broken {
                 let fault = FormatFault::AnnotationList { record, at, reason };
                 if self.strictness == Strictness::Strict {
                     return Err(self.at(fault));
                 }
-                self.warn(Place::Record(record), fault.to_string());
+                odd.add("broken", place, || fault.to_string());
             }
             if keeps_time {
-                self.check_onset(record, lists.first())?;
+                before_s = self.check_onset(record, lists.first(), before_s, &mut odd)?;
             }
             for (index, list) in lists.into_iter().enumerate() {
                 if list.latin_1 {
-                    let message = format!("the text at byte {} is no UTF-8; taken as Latin-1", list.at);
-                    self.warn(Place::Record(record), message);
+                    odd.add("latin-1", place, || format!("the text at byte {} is no UTF-8; taken as Latin-1", list.at));
                 }
                 let onset = Onset::Seconds(onset_s(&list) - self.first_onset_s);
                 // The empty text by which a record keeps time marks nothing.
@@ -332,6 +354,9 @@ impl Reader for EdfReader {
                     origin: Origin::Edf { onset_text: list.onset.clone(), duration_text: list.duration.clone() },
                 }));
             }
+        }
+        for warning in odd.into_warnings() {
+            self.warn(warning);
         }
         Ok(annotations)
     }
@@ -380,7 +405,7 @@ impl Reader for EdfReader {
             let outside = stored.iter().flatten().filter(|value| !(least..=greatest).contains(*value)).count();
             if outside > 0 {
                 let message = format!("{outside} samples lie outside the stated {least}..={greatest}");
-                self.warn(Place::Signal(signal), message);
+                self.warn(Warning { place: Place::Signal(signal).to_string(), message });
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::tally::Tally;
 use super::super::{FormatFault, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Warning, round_half_up};
 
@@ -40,13 +41,13 @@ pub(super) fn parse(bytes: &[u8], timeline: Timeline, strictness: Strictness) ->
         return Err(FormatFault::EmptyAnnotations);
     }
     let mut tape = Tape::default();
-    let mut odd = Vec::new();
+    let mut odd = Tally::default();
     if let Err(at) = tape.run(bytes, &mut odd) {
         let fault = FormatFault::AnnotationEnds { at };
         if strictness == Strictness::Strict {
             return Err(fault);
         }
-        odd.push(warning(at, fault.to_string()));
+        odd.add("cut", place(at), || fault.to_string());
     }
     Ok(declared(tape.entries, timeline, odd))
 }
@@ -85,7 +86,7 @@ struct Tape {
 
 impl Tape {
     /// Reads to the end; `Err` holds the first byte of an entry that is cut.
-    fn run(&mut self, bytes: &[u8], odd: &mut Vec<Warning>) -> Result<(), u64> {
+    fn run(&mut self, bytes: &[u8], odd: &mut Tally) -> Result<(), u64> {
         let mut cursor = Cursor { bytes, at: 0 };
         while cursor.left() > 0 {
             let at = cursor.at;
@@ -109,10 +110,10 @@ impl Tape {
                     let text = cursor.text(usize::from(low)).ok_or(at)?;
                     self.auxiliary(at, text, odd);
                 }
-                _ => odd.push(warning(at, format!("annotation code {code} is reserved; passed over"))),
+                _ => odd.add("reserved", place(at), || format!("annotation code {code} is reserved; passed over")),
             }
         }
-        odd.push(warning(cursor.at, "the annotation file has no end mark".to_owned()));
+        odd.add("end", place(cursor.at), || "the annotation file has no end mark".to_owned());
         Ok(())
     }
 
@@ -124,7 +125,7 @@ impl Tape {
     }
 
     /// NUM, SUB and CHN change the annotation just read; NUM and CHN those after it too.
-    fn modify(&mut self, at: u64, code: u8, value: u8, odd: &mut Vec<Warning>) {
+    fn modify(&mut self, at: u64, code: u8, value: u8, odd: &mut Tally) {
         match code {
             NUM => self.num = value.cast_signed(),
             CHN => self.chan = value,
@@ -138,22 +139,21 @@ impl Tape {
                 _ => entry.subtype = value.cast_signed(),
             },
             (Last::Dropped, _) => {}
-            _ => odd.push(warning(at, "a modifier stands before any annotation".to_owned())),
+            _ => odd.add("early", place(at), || "a modifier stands before any annotation".to_owned()),
         }
     }
 
-    fn auxiliary(&mut self, at: u64, text: String, odd: &mut Vec<Warning>) {
+    fn auxiliary(&mut self, at: u64, text: String, odd: &mut Tally) {
         match (self.last, self.entries.last_mut()) {
             (Last::Entry, Some(entry)) => entry.aux = Some(text),
             (Last::Dropped, _) => {}
-            _ => odd.push(warning(at, "a text stands before any annotation".to_owned())),
+            _ => odd.add("early", place(at), || "a text stands before any annotation".to_owned()),
         }
     }
 }
 
 /// Takes the declaring notes out, and applies what they declare: the time resolution and symbols of codes.
-fn declared(entries: Vec<Raw>, timeline: Timeline, warnings: Vec<Warning>) -> Marks {
-    let mut marks = Marks { annotations: Vec::with_capacity(entries.len()), warnings };
+fn declared(entries: Vec<Raw>, timeline: Timeline, mut odd: Tally) -> Marks {
     let mut resolution = None;
     let mut definitions = BTreeMap::new();
     let mut defining = false;
@@ -162,10 +162,10 @@ fn declared(entries: Vec<Raw>, timeline: Timeline, warnings: Vec<Warning>) -> Ma
         let note = entry.aux.as_deref().filter(|_| entry.code == NOTE && entry.ticks == 0);
         match note.map(|note| (note, note.strip_prefix("## "))) {
             Some((_, Some(declaration))) => {
-                if let Some(text) = declaration.strip_prefix("time resolution:") {
-                    resolution = text.trim().parse().ok().filter(|r: &f64| r.is_finite() && *r > 0.0);
+                if let Some(text) = declaration.strip_prefix("time resolution:").map(str::trim) {
+                    resolution = text.parse().ok().filter(|r: &f64| r.is_finite() && *r > 0.0);
                     if resolution.is_none() {
-                        marks.warnings.push(warning(entry.at, format!("time resolution `{}` is no rate", text.trim())));
+                        odd.add("resolution", place(entry.at), || format!("time resolution `{text}` is no rate"));
                     }
                 }
                 defining = declaration.starts_with("annotation type definitions")
@@ -173,21 +173,18 @@ fn declared(entries: Vec<Raw>, timeline: Timeline, warnings: Vec<Warning>) -> Ma
             }
             Some((definition, None)) if defining => match definition_of(definition) {
                 Some((code, symbol)) => drop(definitions.insert(code, symbol.to_owned())),
-                None => marks.warnings.push(warning(entry.at, format!("`{definition}` defines no annotation type"))),
+                None => odd.add("definition", place(entry.at), || format!("`{definition}` defines no annotation type")),
             },
             _ => kept.push(entry),
         }
     }
     // Ticks are frames unless a resolution says otherwise.
     let scale = resolution.filter(|&r| r != timeline.frame_rate_hz).map(|r| timeline.frame_rate_hz / r);
-    let outside: Vec<u64> =
-        kept.iter().filter(|raw| !inside(to_frame(raw.ticks, scale), timeline)).map(|raw| raw.at).collect();
-    if let Some(first) = outside.first() {
-        let message = format!("{} annotations stand outside the recording", outside.len());
-        marks.warnings.push(warning(*first, message));
+    for raw in kept.iter().filter(|raw| !inside(to_frame(raw.ticks, scale), timeline)) {
+        odd.add("outside", place(raw.at), || "an annotation stands outside the recording".to_owned());
     }
-    marks.annotations.extend(kept.into_iter().map(|raw| annotation(raw, scale, &definitions)));
-    marks
+    let annotations = kept.into_iter().map(|raw| annotation(raw, scale, &definitions)).collect();
+    Marks { annotations, warnings: odd.into_warnings().collect() }
 }
 
 fn inside(frame: i64, timeline: Timeline) -> bool {
@@ -223,8 +220,8 @@ fn annotation(raw: Raw, scale: Option<f64>, definitions: &BTreeMap<u8, String>) 
     }
 }
 
-fn warning(at: u64, message: String) -> Warning {
-    Warning { place: format!("annotation byte {at}"), message }
+fn place(at: u64) -> String {
+    format!("annotation byte {at}")
 }
 
 /// Bytes with a place.
@@ -412,7 +409,7 @@ mod tests {
 
             #[test]
             fn a_cut_file_keeps_a_beginning(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
-                let raw = |bytes: &[u8]| { let mut tape = Tape::default(); let _ = tape.run(bytes, &mut Vec::new()); tape.entries };
+                let raw = |bytes: &[u8]| { let mut tape = Tape::default(); let _ = tape.run(bytes, &mut Tally::default()); tape.entries };
                 let ticks = |entries: &[Raw]| entries.iter().map(|e| (e.ticks, e.code)).collect::<Vec<_>>();
                 let whole = ticks(&raw(&bytes));
                 let part = ticks(&raw(&bytes[..cut.min(bytes.len())]));
