@@ -1,7 +1,7 @@
 //! The text header: 256 bytes for the file, 256 for each signal, stored field by field.
 
-use super::super::{FormatFault, Place, Strictness};
 use super::samples::Width;
+use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
 /// Bytes of the fixed part, and of each signal's part.

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::super::tally::Tally;
-use super::super::{ChannelHeader, FormatError, FormatFault, Header, Place, Reader, Strictness};
 use super::annotation_list::{self, Broken, List};
 use super::header::{self, BLOCK, FileHeader, Scale, SignalHeader};
 use super::samples::Width;
+use crate::data::formats::tally::Tally;
+use crate::data::formats::{ChannelHeader, FormatError, FormatFault, Header, Place, Reader, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Span, Unit, Warning};
 
 /// An open file.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::tally::Tally;
-use super::super::{FormatFault, Strictness};
+use crate::data::formats::tally::Tally;
+use crate::data::formats::{FormatFault, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Warning, round_half_up};
 
 /// Symbols of the codes 0..=41; an empty one has no symbol.

@@ -1,6 +1,6 @@
 //! The header of a record, header(5): one record line, one line a signal, `#` lines.
 
-use super::super::{FormatFault, Place, Strictness};
+use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
 /// Gain of a signal whose header gives none.
@@ -391,7 +391,7 @@ mod tests {
     mod laws {
         use proptest::prelude::*;
 
-        use super::super::*;
+        use crate::data::formats::wfdb::header::*;
 
         proptest! {
             #[test]

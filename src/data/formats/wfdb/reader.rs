@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::super::{ChannelHeader, FormatError, FormatFault, Header, Reader, Strictness};
 use super::annotation::{self, Timeline};
 use super::header::{self, RecordHeader, SignalHeader};
 use super::signals::{self, SignalFile, Slot};
+use crate::data::formats::{ChannelHeader, FormatError, FormatFault, Header, Reader, Strictness};
 use crate::signal::{Annotation, Span, Unit, Warning};
 
 /// The annotator whose marks are the reference of most databases.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{FormatError, FormatFault, Place, Strictness};
 use super::encoding::{self, Encoding};
 use super::header::{RecordHeader, SignalHeader};
+use crate::data::formats::{FormatError, FormatFault, Place, Strictness};
 use crate::signal::{Span, Warning};
 
 /// Frames unpacked at a time: small enough for the cache, large enough to forget the overhead.

@@ -3,7 +3,7 @@
 mod format_16;
 mod format_212;
 
-use super::super::FormatFault;
+use crate::data::formats::FormatFault;
 
 /// One signal format. Samples of all signals of a file run through one stream, frame by frame.
 pub(super) trait Encoding: Sync {
