@@ -110,7 +110,9 @@ impl PipelineText {
     /// The error with its place in words.
     pub fn placed(&self, error: ConfigError) -> PipelineError {
         let place = self.place(error.span.unwrap_or(0..0));
-        PipelineError::Setting { place: Box::new(place), message: error.message, help: error.help }
+        let everywhere = || "`biossl list FAMILY` and docs/pipeline.md show every key with its default".to_owned();
+        let help = error.help.unwrap_or_else(everywhere);
+        PipelineError::Setting { place: Box::new(place), message: error.message, help: Some(help) }
     }
 
     fn place(&self, span: Range<usize>) -> Place {

@@ -1,18 +1,22 @@
 //! The real program: what stands on stdout, what on stderr, how it ends.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-/// Runs the program in the project's folder.
+/// The program in the project's folder, ready to run.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_biossl"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1");
+    command
+}
+
 pub(crate) fn biossl(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_biossl"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the program starts")
+    command(arguments).output().expect("the program starts")
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
@@ -34,6 +38,46 @@ pub(crate) fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
 }
 
+/// Seven people of MIT-BIH, a narrow encoder and a few steps: a whole run in seconds.
+pub(crate) const TINY: &str = r#"
+seeds = [1]
+downstream = [{ name = "linear", c = [1.0], tau = [0.5] }, { name = "fine-tune", epochs = 1, learning_rates = [3e-4] }]
+corpus = { name = "mit-bih", root = "fixtures/mitdb", exclude = [
+    "102", "106", "114", "118", "119", "124", "201", "202", "207", "209", "213", "220", "222", "234",
+] }
+split = { name = "shares" }
+encoder = { name = "ecg-sacl", width = 0.0625 }
+objective = { name = "sacl" }
+awareness = { arms = ["base", "subject-invariant"] }
+train = { steps = 6, batch_size = 32, checkpoint_every = 2 }
+"#;
+
+/// Writes the tiny pipeline into a folder; its store and run folder lie there too.
+pub(crate) fn tiny_pipeline(folder: &Path) -> String {
+    let path = folder.join("tiny.toml");
+    let places = format!("store = '{0}/tiny.h5'\nfolder = '{0}/run'\n", folder.display());
+    biossl::base::write_atomically(&path, format!("{places}{TINY}").as_bytes()).unwrap();
+    path.display().to_string()
+}
+
+/// One finished run of the tiny pipeline, shared by the tests that only read it.
+pub(crate) fn tiny_run() -> &'static Path {
+    static RUN: OnceLock<TempDir> = OnceLock::new();
+    let folder = RUN.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = tiny_pipeline(folder.path());
+        let output = biossl(&["run", &pipeline, "--json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        biossl::base::write_atomically(&folder.path().join("stdout.json"), &output.stdout).unwrap();
+        folder
+    });
+    folder.path()
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 #[test]
 fn alone_it_teaches() {
     let output = biossl(&[]);
@@ -47,31 +91,18 @@ fn alone_it_teaches() {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let text = stdout(&biossl(&["--help"]));
-    for word in [
-        "inspect",
-        "preprocess",
-        "pretrain",
-        "probe",
-        "finetune",
-        "evaluate",
-        "run",
-        "list",
-        "demo",
-        "--json",
-        "--threads",
-        "--seed",
-        "--device",
-        "--quiet",
-        "--set",
-        "Exit codes",
-    ] {
+    let commands = ["inspect", "preprocess", "pretrain", "probe", "finetune", "evaluate", "run", "list", "demo"];
+    let flags = ["--json", "--threads", "--seed", "--device", "--quiet", "--set", "Exit codes"];
+    for word in commands.iter().chain(&flags) {
         assert!(text.contains(word), "{word} is missing: {text}");
     }
 }
 
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
-    for arguments in [&["inspct"][..], &["inspect"], &["list", "--colour"], &["list", "objectivs"]] {
+    let cases: [&[&str]; 5] =
+        [&["inspct"], &["inspect"], &["list", "--colour"], &["list", "objectivs"], &["--threads", "0", "list"]];
+    for arguments in cases {
         let output = biossl(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
@@ -79,11 +110,23 @@ fn mistakes_on_the_command_line_end_with_2() {
 }
 
 #[test]
+fn absent_device_is_a_mistake_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    for device in ["cuda:4096", "gpu"] {
+        let output = biossl(&["run", &pipeline, "--device", device]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(device) && stderr(&output).contains("help:"));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn list_gives_every_family_with_defaults() {
     let catalogue = json(&["list", "--json"], 0);
     let families: Vec<&str> =
         catalogue["families"].as_array().unwrap().iter().map(|family| family["family"].as_str().unwrap()).collect();
-    for family in ["format", "corpus", "split", "transform", "encoder", "objective", "metric"] {
+    for family in ["format", "corpus", "split", "transform", "encoder", "objective", "downstream", "metric"] {
         assert!(families.contains(&family), "{family} is missing: {families:?}");
     }
     let transforms = json(&["list", "transform", "--json"], 0);
@@ -91,4 +134,168 @@ fn list_gives_every_family_with_defaults() {
     assert_eq!(first["name"], "temporal-delay");
     assert!(first["defaults"]["eeg"].is_object());
     assert!(stdout(&biossl(&["list"])).contains("temporal-cutout"));
+}
+
+#[test]
+fn inspect_tells_what_is_in_an_ecg() {
+    let path = fixture("mitdb/100");
+    let found = json(&["inspect", path.to_str().unwrap(), "--json", "--subject", "anna"], 0);
+    let keys: Vec<&str> = found.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["annotations", "channels", "duration_s", "format", "start", "subject", "warnings"]);
+    assert_eq!((found["format"].as_str(), found["subject"].as_str()), (Some("wfdb"), Some("anna")));
+    assert!(found["start"].is_null());
+    let channel = &found["channels"][0];
+    assert_eq!((channel["label"].as_str(), channel["unit"].as_str()), (Some("MLII"), Some("mV")));
+    assert_eq!((channel["sample_rate_hz"].as_f64(), channel["samples"].as_u64()), (Some(360.0), Some(43_200)));
+    assert_eq!(channel["first"].as_array().unwrap().len(), 5);
+    let counts = found["annotations"]["by_text"].as_object().unwrap();
+    let sum: u64 = counts.values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(found["annotations"]["count"].as_u64(), Some(sum));
+    assert!(found["annotations"]["first"]["sample"].is_u64());
+    let by_header = path.with_extension("hea");
+    assert_eq!(json(&["inspect", by_header.to_str().unwrap(), "--json", "--subject", "anna"], 0), found);
+}
+
+#[test]
+fn inspect_tells_what_is_in_an_eeg() {
+    let path = fixture("eegmmidb/S001/S001R04.edf");
+    let found = json(&["inspect", path.to_str().unwrap(), "--json"], 0);
+    assert_eq!((found["format"].as_str(), found["subject"].is_null()), (Some("edf+c"), true));
+    assert_eq!(found["channels"].as_array().unwrap().len(), 64);
+    assert_eq!(found["channels"][0]["sample_rate_hz"].as_f64(), Some(160.0));
+    assert!(found["annotations"]["first"]["sample"].is_null());
+    assert_eq!(found["annotations"]["first"]["seconds"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn several_files_give_an_array_and_one_failure_gives_1() {
+    let good = fixture("mitdb/100.hea");
+    let found = json(&["inspect", good.to_str().unwrap(), "nothing.edf", "--json"], 1);
+    assert_eq!(found[0]["format"], "wfdb");
+    assert_eq!(found[1]["path"], "nothing.edf");
+    assert!(found[1]["error"].is_string() && found.as_array().unwrap().len() == 2);
+    let folder = fixture("mitdb");
+    let found = json(&["inspect", folder.to_str().unwrap(), "--json"], 0);
+    assert_eq!(found.as_array().unwrap().len(), 21);
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let folder = fixture("mitdb");
+    let mut child = command(&["inspect", folder.to_str().unwrap(), "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_run_leaves_the_documented_files_and_one_value_on_stdout() {
+    let folder = tiny_run();
+    let run = folder.join("run");
+    for file in ["pipeline.toml", "split.json", "journal.jsonl", "predictions.csv", "scores.json", "manifest.json"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    for arm in ["base", "subject-invariant", "base-fine-tune", "subject-invariant-fine-tune", "end-to-end"] {
+        assert!(run.join("checkpoints").join(arm).join("0").is_dir(), "{arm}");
+    }
+    let told = read_json(&folder.join("stdout.json"));
+    assert_eq!(told["scores"], read_json(&run.join("scores.json")));
+    let score = &told["scores"][0];
+    for key in ["arm", "seed", "metric", "class", "value", "low", "high", "n_subjects", "test_reads"] {
+        assert!(score.get(key).is_some(), "{key}");
+    }
+    let arms: std::collections::BTreeSet<&str> =
+        told["scores"].as_array().unwrap().iter().map(|score| score["arm"].as_str().unwrap()).collect();
+    for control in ["majority", "random-linear", "end-to-end"] {
+        assert!(arms.contains(control), "{control} is missing: {arms:?}");
+    }
+}
+
+/// Truth and answer of every row, by arm.
+fn answers(run: &Path) -> BTreeMap<String, Vec<(String, String)>> {
+    let mut reader = csv::Reader::from_path(run.join("predictions.csv")).unwrap();
+    let head: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    assert_eq!(head[..8], ["arm", "seed", "fold", "row", "subject", "recording", "event", "truth"]);
+    let classes: Vec<&str> = head[8..].iter().map(|name| name.trim_start_matches("p_")).collect();
+    let mut answers: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut rows = std::collections::BTreeSet::new();
+    for record in reader.records() {
+        let record = record.unwrap();
+        assert!(rows.insert((record[0].to_owned(), record[3].to_owned())), "row {} twice", &record[3]);
+        let probability: Vec<f32> = record.iter().skip(8).map(|cell| cell.parse().unwrap()).collect();
+        assert!((probability.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        let top = probability.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let answer = classes[probability.iter().position(|&p| p == top).unwrap()].to_owned();
+        answers.entry(record[0].to_owned()).or_default().push((record[7].to_owned(), answer));
+    }
+    answers
+}
+
+#[test]
+fn scores_can_be_computed_again_from_the_predictions() {
+    let run = tiny_run().join("run");
+    let scores = read_json(&run.join("scores.json"));
+    let stored = |arm: &str, metric: &str, class: Value| {
+        let same = |score: &&Value| {
+            score["arm"] == arm && score["metric"] == metric && score["class"] == class && score["seed"] == 1
+        };
+        scores.as_array().unwrap().iter().find(same).unwrap()["value"].as_f64()
+    };
+    for (arm, rows) in answers(&run) {
+        let scored: Vec<&(String, String)> = rows.iter().filter(|(truth, _)| truth != "Q").collect();
+        let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+        let close = |metric: &str, class: Value, value: Option<f64>| match (stored(&arm, metric, class), value) {
+            (Some(stored), Some(value)) => assert!((stored - value).abs() < 1e-12, "{arm} {metric}: {stored} {value}"),
+            (stored, value) => assert_eq!(stored, value, "{arm} {metric}"),
+        };
+        let right = scored.iter().filter(|(truth, answer)| truth == answer).count();
+        close("accuracy", Value::Null, share(right, scored.len()));
+        for class in ["N", "S", "V"] {
+            let hits = scored.iter().filter(|(truth, answer)| truth == class && answer == class).count();
+            let truths = scored.iter().filter(|(truth, _)| truth == class).count();
+            let given = scored.iter().filter(|(_, answer)| answer == class).count();
+            close("se", class.into(), share(hits, truths));
+            close("+p", class.into(), share(hits, given));
+            close("f1", class.into(), share(2 * hits, truths + given));
+        }
+    }
+}
+
+#[test]
+fn an_existing_run_is_refused_and_goes_on_only_under_its_own_pipeline() {
+    let folder = tiny_run();
+    let pipeline = folder.join("tiny.toml").display().to_string();
+    let before = std::fs::read(folder.join("run/scores.json")).unwrap();
+    let output = biossl(&["run", &pipeline]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("exists already") && stderr(&output).contains("--resume"));
+    let output = biossl(&["run", &pipeline, "--resume", "--set", "train.clip=4"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("train.clip"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(folder.join("run/scores.json")).unwrap(), before);
+}
+
+#[test]
+fn stages_one_by_one_take_the_same_road() {
+    let whole = read_json(&tiny_run().join("run/scores.json"));
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let made = json(&["preprocess", &pipeline, "--json", "--quiet"], 0);
+    assert!(made["windows"].as_u64() > Some(500) && made["excluded"].as_array().unwrap().len() == 14);
+    assert_eq!(json(&["preprocess", &pipeline, "--json", "--quiet"], 0)["kept"], true);
+    let early = biossl(&["probe", &pipeline]);
+    assert_eq!(early.status.code(), Some(1), "{}", stderr(&early));
+    let trained = json(&["pretrain", &pipeline, "--json", "--quiet"], 0);
+    assert_eq!(trained["encoders"].as_array().unwrap().len(), 2);
+    let probed = json(&["probe", &pipeline, "--json", "--quiet"], 0);
+    assert_eq!(probed["classifiers"][0]["arm"], "base-linear");
+    let tuned = json(&["finetune", &pipeline, "--json", "--quiet"], 0);
+    assert_eq!(tuned["classifiers"][1]["arm"], "subject-invariant-fine-tune");
+    assert!(!folder.path().join("tiny.h5.test-reads.jsonl").exists(), "the test people were read too early");
+    let judged = json(&["evaluate", &pipeline, "--json", "--quiet"], 0);
+    assert_eq!(judged["scores"], whole);
 }
