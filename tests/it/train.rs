@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use crate::synthetic::arms::Corpus;
 
-fn short(corpus: &Corpus, steps: u64) -> PretrainSettings {
-    PretrainSettings { steps: Some(steps), checkpoint_every: 4, ..corpus.pinned() }
+fn short(steps: u64) -> PretrainSettings {
+    PretrainSettings { steps: Some(steps), checkpoint_every: 4, ..Corpus::pinned() }
 }
 
 /// Sets the stop flag once a step is done, as a signal would.
@@ -53,7 +53,7 @@ fn run(corpus: &Corpus, folder: &Path, watch: &Watch, resume: Resume) -> Result<
     let labels = json!({ "arm": "subject-invariant", "fold": 0, "seed": 1 });
     let checkpoints = run.checkpoint_folder("subject-invariant", 0).unwrap();
     let record = Record { watch, journal: Some((&mut journal, labels)), checkpoints: Some((checkpoints, resume)) };
-    corpus.pretrain(Preset::SubjectInvariant, short(corpus, 11), record)
+    corpus.pretrain(Preset::SubjectInvariant, short(11), record)
 }
 
 fn last_checkpoint(folder: &Path) -> (String, Vec<u8>) {
@@ -93,7 +93,7 @@ fn one_and_two_threads_give_the_same_bits() {
         pool.install(|| {
             let watch = Watch::default();
             let record = Record::nowhere(&watch);
-            let trained = corpus.pretrain(Preset::SubjectInvariant, short(&corpus, 4), record).unwrap();
+            let trained = corpus.pretrain(Preset::SubjectInvariant, short(4), record).unwrap();
             let (mean, var, _) = trained.group.running_to_vec().unwrap();
             [trained.group.to_vec().unwrap(), mean, var].concat().iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         })

@@ -1,4 +1,5 @@
 //! Slow studies: `make test-slow`, never in CI.
+#![expect(clippy::unwrap_used, reason = "a test that fails by a panic has done its work")]
 
 #[path = "../it/synthetic/arms.rs"]
 mod arms;
@@ -7,7 +8,7 @@ use arms::{Corpus, Judged};
 use biossl::learning::awareness::Preset;
 
 #[test]
-#[ignore = "slow: nine runs on the synthetic corpus, about four minutes"]
+#[ignore = "slow: nine runs on the synthetic corpus, about two minutes on two cores"]
 fn three_seeds_of_the_synthetic_corpus_show_what_awareness_does() {
     // methods E, "Tests may rely on"
     let mut gains: [Vec<f64>; 2] = [Vec::new(), Vec::new()];

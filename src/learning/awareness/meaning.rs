@@ -25,10 +25,8 @@ impl Awareness {
     /// [`AwarenessError::Senseless`] with the setting, the reason and a remedy.
     pub fn check(&self, accepts: &Accepts, n_subjects: usize) -> Result<(), AwarenessError> {
         let senseless = |what, reason: String, remedy| Err(AwarenessError::Senseless { what, reason, remedy });
-        if self.negatives != Negatives::All {
-            if let Err(reason) = accepts.negatives {
-                return senseless("negatives by subject", reason.to_owned(), "leave negatives = \"all\"");
-            }
+        if let (true, Err(reason)) = (self.negatives != Negatives::All, accepts.negatives) {
+            return senseless("negatives by subject", reason.to_owned(), "leave negatives = \"all\"");
         }
         if self.negatives == Negatives::OtherSubjects && n_subjects < 2 {
             let reason = format!("the pool has {n_subjects} subject, so no window of another one");

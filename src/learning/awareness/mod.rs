@@ -14,5 +14,5 @@ mod settings;
 pub use adversary::{Adversary, AdversarySize, confusion};
 pub use error::AwarenessError;
 pub use meaning::Accepts;
-pub use negatives::{Composition, NegativeRule, Negatives, Place};
+pub use negatives::{Composition, NegativeMask, NegativeRule, Negatives, Place};
 pub use settings::{AdversaryForm, AdversarySettings, Awareness, Preset};

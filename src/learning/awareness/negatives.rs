@@ -1,11 +1,8 @@
 //! Which candidate may be a negative of which query.
 
-use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::signal::WindowTable;
-
-use super::error::AwarenessError;
+use crate::signal::{WindowRow, WindowTable};
 
 /// Whose windows a query is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +28,7 @@ pub struct Place {
 }
 
 /// The rule over (subject, recording, start, row) of a query and a candidate. [`NegativeRule::allowed`] is its
-/// definition; the mask tensor is made from it.
+/// definition, a [`NegativeMask`] is made from it.
 #[derive(Debug, Clone)]
 pub struct NegativeRule {
     negatives: Negatives,
@@ -61,19 +58,19 @@ impl Composition {
     }
 }
 
-/// Why a pair is, or is not, a query and its negative.
-enum Verdict {
-    Same,
-    Other,
-    Overlap,
-    Subject,
+/// Which candidates of a batch are negatives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NegativeMask {
+    /// `[n_query, n_candidate]` laid out row by row: 1 allowed, 0 not.
+    pub allowed: Vec<u8>,
+    /// What the pairs are made of.
+    pub made_of: Composition,
 }
 
 impl NegativeRule {
     /// The rule for the rows of a store whose windows are `length` samples long.
     pub fn new(negatives: Negatives, table: &WindowTable, length: u32) -> Self {
-        let place =
-            |row: &crate::signal::WindowRow| Place { subject: row.subject, recording: row.recording, start: row.start };
+        let place = |row: &WindowRow| Place { subject: row.subject, recording: row.recording, start: row.start };
         Self::from_places(negatives, table.rows.iter().map(place).collect(), length)
     }
 
@@ -105,60 +102,47 @@ impl NegativeRule {
     /// # Panics
     /// When a row is not in the table.
     pub fn allowed(&self, query: u32, candidate: u32) -> bool {
-        matches!(self.judge(query, candidate), Verdict::Same | Verdict::Other)
-    }
-
-    fn judge(&self, query: u32, candidate: u32) -> Verdict {
         let (i, j) = (self.places[query as usize], self.places[candidate as usize]);
-        let overlaps = i.recording == j.recording && (i.start - j.start).abs() < self.length;
-        if query == candidate || overlaps {
-            return Verdict::Overlap;
-        }
-        match (self.negatives, i.subject == j.subject) {
-            (Negatives::All | Negatives::SameSubject, true) => Verdict::Same,
-            (Negatives::All | Negatives::OtherSubjects, false) => Verdict::Other,
-            (Negatives::SameSubject, false) | (Negatives::OtherSubjects, true) => Verdict::Subject,
-        }
+        let overlap = i.recording == j.recording && (i.start - j.start).abs() < self.length;
+        let subject = match self.negatives {
+            Negatives::All => true,
+            Negatives::SameSubject => i.subject == j.subject,
+            Negatives::OtherSubjects => i.subject != j.subject,
+        };
+        query != candidate && !overlap && subject
     }
 
-    /// [`NegativeRule::allowed`] for every pair, row by row: 1 allowed, 0 not.
+    /// [`NegativeRule::allowed`] for every pair, and what the candidates are made of.
     ///
-    /// # Shapes
-    /// `[n_query * n_candidate]`, the candidates of one query together.
-    pub fn mask(&self, queries: &[u32], candidates: &[u32]) -> Vec<u8> {
-        let mut mask = Vec::with_capacity(queries.len() * candidates.len());
+    /// # Panics
+    /// When a row is not in the table.
+    #[expect(clippy::needless_bitwise_bool, reason = "branches would cost a multiple here")]
+    pub fn mask(&self, queries: &[u32], candidates: &[u32]) -> NegativeMask {
+        // One pass without branches: at 256 queries and 16,384 candidates this is the costliest part outside the network.
+        let places: Vec<Place> = candidates.iter().map(|&row| self.places[row as usize]).collect();
+        let (same_allowed, other_allowed) = match self.negatives {
+            Negatives::All => (true, true),
+            Negatives::SameSubject => (true, false),
+            Negatives::OtherSubjects => (false, true),
+        };
+        let mut allowed = Vec::with_capacity(queries.len() * candidates.len());
+        let mut made_of = Composition::default();
         for &query in queries {
-            mask.extend(candidates.iter().map(|&candidate| u8::from(self.allowed(query, candidate))));
-        }
-        mask
-    }
-
-    /// The mask as a tensor for `where_cond`.
-    ///
-    /// # Shapes
-    /// `[n_query, n_candidate]`, u8.
-    ///
-    /// # Errors
-    /// When the device refuses the tensor.
-    pub fn mask_tensor(&self, queries: &[u32], candidates: &[u32], device: &Device) -> Result<Tensor, AwarenessError> {
-        let shape = (queries.len(), candidates.len());
-        Ok(Tensor::from_vec(self.mask(queries, candidates), shape, device)?)
-    }
-
-    /// What the candidates of a batch of queries are made of.
-    pub fn composition(&self, queries: &[u32], candidates: &[u32]) -> Composition {
-        let mut count = Composition::default();
-        for &query in queries {
-            for &candidate in candidates {
-                match self.judge(query, candidate) {
-                    Verdict::Same => count.same_subject += 1,
-                    Verdict::Other => count.other_subject += 1,
-                    Verdict::Overlap => count.masked_overlap += 1,
-                    Verdict::Subject => count.masked_subject += 1,
-                }
+            let own = self.places[query as usize];
+            for (place, &row) in places.iter().zip(candidates) {
+                let near = (own.start - place.start).abs() < self.length;
+                let overlap = (row == query) | ((own.recording == place.recording) & near);
+                let same = own.subject == place.subject;
+                let counts = !overlap & ((same & same_allowed) | (!same & other_allowed));
+                made_of.same_subject += u64::from(counts & same);
+                made_of.other_subject += u64::from(counts & !same);
+                made_of.masked_overlap += u64::from(overlap);
+                allowed.push(u8::from(counts));
             }
         }
-        count
+        let all = (queries.len() * candidates.len()) as u64;
+        made_of.masked_subject = all - made_of.same_subject - made_of.other_subject - made_of.masked_overlap;
+        NegativeMask { allowed, made_of }
     }
 }
 
@@ -203,7 +187,7 @@ mod tests {
         let rows: Vec<u32> = (0..5).collect();
         for negatives in [Negatives::All, Negatives::SameSubject, Negatives::OtherSubjects] {
             let rule = rule(negatives);
-            let mask = rule.mask(&rows, &rows);
+            let mask = rule.mask(&rows, &rows).allowed;
             for i in 0..5 {
                 for j in 0..5 {
                     assert_eq!(mask[i * 5 + j] == 1, rule.allowed(i as u32, j as u32));
@@ -216,7 +200,7 @@ mod tests {
     #[test]
     fn composition_counts_every_pair_once() {
         let rows: Vec<u32> = (0..5).collect();
-        let count = rule(Negatives::SameSubject).composition(&rows, &rows);
+        let count = rule(Negatives::SameSubject).mask(&rows, &rows).made_of;
         // same window 5, overlaps 0-1 and 1-2 both ways; allowed 0-2 and 3-4 both ways; 3 x 2 pairs of two people twice
         let expected = Composition { same_subject: 4, other_subject: 0, masked_overlap: 9, masked_subject: 12 };
         assert_eq!(count, expected);

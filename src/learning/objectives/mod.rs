@@ -38,6 +38,9 @@ pub trait ObjectiveConfig: Send + Sync {
     /// Settings that cannot work with this pool, or a device that is full.
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError>;
 
+    /// What a person should know before a run over a pool of `n_windows` starts, if anything.
+    fn caution(&self, n_windows: usize, batch: usize) -> Option<String>;
+
     /// What the objective keeps beside the weights, for a pool of `n_windows`; checked before a run starts.
     fn memory_bytes(&self, n_windows: usize, batch: usize) -> u64;
 }

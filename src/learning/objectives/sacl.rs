@@ -131,6 +131,12 @@ impl ObjectiveConfig for Sacl {
         }))
     }
 
+    fn caution(&self, n_windows: usize, batch: usize) -> Option<String> {
+        let epoch = n_windows / batch.max(1) * batch;
+        let queue = self.queue.filter(|queue| *queue > epoch)?;
+        Some(format!("a queue of {queue} keys is longer than an epoch of {epoch}: it holds windows more than once"))
+    }
+
     fn memory_bytes(&self, n_windows: usize, batch: usize) -> u64 {
         (self.queue_capacity(n_windows, batch) * (PROJECTION + 1) * 4) as u64
     }
@@ -213,14 +219,14 @@ impl Objective for Contrast {
         let candidates = self.candidates(&keys, rows)?;
         let mask = step.negatives.mask(rows, &candidates.rows);
         let least = self.settings.min_negatives.unwrap_or_else(|| step.negatives.min_negatives()).max(1);
-        let kept = rows_with_enough(&mask, candidates.rows.len(), rows.len(), least);
+        let kept = rows_with_enough(&mask.allowed, candidates.rows.len(), rows.len(), least);
         let scale = self.scale(step.parameters, &query)?;
-        let mut terms = vec![("temperature", scale.detach().recip()?)];
+        let mut terms = vec![("temperature", scale.detach().recip()?), ("query_std", column_std(&query)?)];
         let total = if kept.is_empty() {
             query.detach().zeros_like()?.sum_all()?
         } else {
             let pick = Pick::new(&kept, rows.len(), &query)?;
-            let allowed = Tensor::from_vec(mask, (rows.len(), candidates.rows.len()), query.device())?;
+            let allowed = Tensor::from_vec(mask.allowed, (rows.len(), candidates.rows.len()), query.device())?;
             let (query, own, allowed) = (pick.of(&query)?, pick.of(&keys)?, pick.of(&allowed)?);
             let given = info_nce(&query, &own, &candidates.keys, Some(&allowed), &scale)?;
             terms.push(("info_nce", given.loss.detach()));
@@ -234,7 +240,7 @@ impl Objective for Contrast {
             terms,
             statistics: vec![statistics],
             kept: kept.len(),
-            negatives: Some(step.negatives.composition(rows, &candidates.rows)),
+            negatives: Some(mask.made_of),
         })
     }
 
@@ -262,6 +268,11 @@ impl Objective for Contrast {
         self.twin.restore(&state.part("twin"))?;
         self.queue.restore(&state.part("queue"))
     }
+}
+
+/// Mean over the columns of their standard deviation: 1/sqrt(d) for spread unit rows, 0 for collapsed ones.
+fn column_std(rows: &Tensor) -> Result<Tensor, ObjectiveError> {
+    Ok(rows.detach().var(0)?.sqrt()?.mean_all()?)
 }
 
 /// Queries with at least `least` allowed candidates.

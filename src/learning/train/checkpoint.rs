@@ -201,16 +201,16 @@ impl Checkpoints {
         Ok(files(folder)?.pop())
     }
 
-    /// The last checkpoint, when the run goes on from it.
+    /// The last checkpoint, when the run goes on from it. A run that begins anew removes what an earlier one left, which
+    /// would pass for its own.
     ///
     /// # Errors
     /// A damaged file; one of a run with other settings, naming what differs.
-    pub fn last(&self) -> Result<Option<Checkpoint>, TrainError> {
-        let newest = match self.resume {
-            Resume::Anew => None,
-            Resume::FromLast => Self::newest(&self.folder)?,
-        };
-        let Some(path) = newest else { return Ok(None) };
+    pub fn take_up(&self) -> Result<Option<Checkpoint>, TrainError> {
+        if self.resume == Resume::Anew {
+            remove(files(&self.folder)?)?;
+        }
+        let Some(path) = Self::newest(&self.folder)? else { return Ok(None) };
         let saved = Checkpoint::read(&path)?;
         refuse_difference(&path, &self.contract, &saved.header.contract)?;
         Ok(Some(saved))
@@ -226,10 +226,7 @@ impl Checkpoints {
         checkpoint.write(&self.path(step))?;
         let mut old = files(&self.folder)?;
         old.truncate(old.len().saturating_sub(KEPT));
-        for path in old {
-            std::fs::remove_file(&path).map_err(|source| TrainError::File { path, source })?;
-        }
-        Ok(())
+        remove(old)
     }
 }
 
@@ -250,6 +247,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
     }
     files.sort();
     Ok(files)
+}
+
+fn remove(files: Vec<PathBuf>) -> Result<(), TrainError> {
+    for path in files {
+        std::fs::remove_file(&path).map_err(|source| TrainError::File { path, source })?;
+    }
+    Ok(())
 }
 
 fn refuse_difference(path: &Path, needed: &Contract, found: &Contract) -> Result<(), TrainError> {

@@ -78,7 +78,7 @@ impl<'a> Desk<'a> {
         total: u64,
     ) -> Result<u64, TrainError> {
         let mut done = 0;
-        if let Some(saved) = self.checkpoints.as_ref().map(Checkpoints::last).transpose()?.flatten() {
+        if let Some(saved) = self.checkpoints.as_ref().map(Checkpoints::take_up).transpose()?.flatten() {
             task.restore(&saved.state.part("task"))?;
             optimisers.restore(saved.state.part("optimiser"));
             done = saved.header.step;

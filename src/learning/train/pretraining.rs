@@ -29,6 +29,9 @@ use super::settings::{PretrainPlan, PretrainSettings};
 const ADVERSARY_RATE: f64 = 1e-3;
 const ADVERSARY_DECAY: f64 = 1e-4;
 
+/// Queries by which the share of masked pairs is estimated before a run.
+const SAMPLE: usize = 64;
+
 /// What is to be pretrained, and how.
 pub struct PretrainOrder<'a> {
     /// The network.
@@ -130,6 +133,11 @@ pub fn pretrain(
     let spec = data.store.spec();
     let encoder = Arc::from(order.encoder.choice.build(data.store.channels().len(), spec.length as usize)?);
     let negatives = NegativeRule::new(order.awareness.negatives, data.store.table(), spec.length);
+    if let Some(caution) = order.objective.choice.caution(n_windows, batch) {
+        let rows = data.pool.rows();
+        let share = negatives.mask(&rows[..rows.len().min(SAMPLE)], rows).made_of.masked_share();
+        record.watch.progress().say(&format!("{caution}; {:.1} % of the pairs are masked", 100.0 * share));
+    }
     let n_subjects = data.pool.subjects().len();
     let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
 
@@ -270,6 +278,8 @@ impl Task for Pretraining<'_> {
     fn loss(&mut self, batch: &Batch, step: u64) -> Result<Loss, TrainError> {
         let Learner { objective, parameters, negatives, opponent, .. } = &mut self.learner;
         let mut loss = objective.loss(batch, &Step { number: step, parameters, negatives })?;
+        // How far embeddings spread: near 0, the encoder says the same of every window.
+        loss.terms.push(("embedding_std", loss.embedding.detach().var(0)?.sqrt()?.mean_all()?));
         if let Some(opponent) = opponent {
             loss.terms.push(("subject_classifier", opponent.learn(&loss, &batch.subject)?));
             let confusion = opponent.adversary.encoder_loss(&loss.embedding, &batch.subject)?;

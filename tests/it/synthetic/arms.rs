@@ -20,15 +20,15 @@ const WINDOWS: u32 = 64;
 
 /// How well a fresh linear probe reads a person, and a class in unseen people.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// Accuracy over 8 people; chance 0.125.
-    pub subject: f64,
+    pub(crate) subject: f64,
     /// Accuracy over two classes; chance 0.5.
-    pub class: f64,
+    pub(crate) class: f64,
 }
 
 /// The corpus of a seed with the split that holds persons 8-11 out.
-pub struct Corpus {
+pub(crate) struct Corpus {
     store: Store,
     split: Split,
     seed: u64,
@@ -37,7 +37,7 @@ pub struct Corpus {
 
 impl Corpus {
     /// Writes and opens the corpus.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("synthetic.h5");
         Synthetic::new(seed).write(&path).unwrap();
@@ -51,14 +51,14 @@ impl Corpus {
     }
 
     /// Pretrains a preset by the pinned run and judges it.
-    pub fn pretrained(&self, preset: Preset) -> Judged {
+    pub(crate) fn pretrained(&self, preset: Preset) -> Judged {
         let watch = Watch::default();
-        let trained = self.pretrain(preset, self.pinned(), Record::nowhere(&watch)).unwrap();
+        let trained = self.pretrain(preset, Self::pinned(), Record::nowhere(&watch)).unwrap();
         self.judge(&*trained.encoder, &trained.weights())
     }
 
     /// The course of the pinned run.
-    pub fn pinned(&self) -> PretrainSettings {
+    pub(crate) fn pinned() -> PretrainSettings {
         PretrainSettings {
             steps: Some(300),
             batch: 64,
@@ -69,7 +69,7 @@ impl Corpus {
     }
 
     /// Pretrains a preset by the pinned run, or by a part of its course.
-    pub fn pretrain(
+    pub(crate) fn pretrain(
         &self,
         preset: Preset,
         settings: PretrainSettings,
@@ -92,7 +92,7 @@ impl Corpus {
     }
 
     /// Judges the same network as its seed leaves it.
-    pub fn random(&self) -> Judged {
+    pub(crate) fn random(&self) -> Judged {
         let chosen = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
         let encoder = chosen.choice.build(8, 128).unwrap();
         let group = Group::new(encoder.layout().clone(), self.seed, 0, &Device::Cpu, DType::F32).unwrap();

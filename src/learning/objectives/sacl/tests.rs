@@ -84,6 +84,14 @@ fn derived_defaults_follow_the_size_of_the_run() {
 }
 
 #[test]
+fn only_a_queue_longer_than_an_epoch_is_cautioned_against() {
+    let long = Sacl { queue: Some(1000), ..sacl() };
+    assert_eq!(long.caution(1000, 100), None);
+    assert!(long.caution(999, 100).unwrap().contains("longer than an epoch of 900"));
+    assert_eq!(Sacl::defaults(SignalKind::Eeg).caution(50, 10), None);
+}
+
+#[test]
 fn settings_that_cannot_work_are_refused_by_key() {
     let bad = [
         ("temperature", Sacl { temperature: 0.001, ..sacl() }),

@@ -37,7 +37,9 @@ fn state() -> State {
 
 fn kept(folder: &Path, steps: &[u64]) -> Checkpoints {
     let checkpoints = Checkpoints::new(folder.to_owned(), contract(), 5, Resume::FromLast);
-    steps.iter().for_each(|step| checkpoints.keep(*step, &state()).unwrap());
+    for step in steps {
+        checkpoints.keep(*step, &state()).unwrap();
+    }
     checkpoints
 }
 
@@ -48,7 +50,7 @@ fn every_bit_comes_back_and_equal_states_are_equal_bytes() {
     let first = std::fs::read(checkpoints.path(5)).unwrap();
     kept(folder.path(), &[5]);
     assert_eq!(first, std::fs::read(checkpoints.path(5)).unwrap());
-    let saved = checkpoints.last().unwrap().unwrap();
+    let saved = checkpoints.take_up().unwrap().unwrap();
     assert_eq!((saved.header.step, &saved.header.contract), (5, &contract()));
     assert_eq!(saved.state.numbers, state().numbers);
     let tensor = |name: &str| saved.state.tensors[name].clone();
@@ -70,9 +72,11 @@ fn the_last_two_are_kept() {
 #[test]
 fn no_checkpoint_is_no_error_and_anew_means_anew() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(kept(&folder.path().join("none"), &[]).last().unwrap().is_none());
+    assert!(kept(&folder.path().join("none"), &[]).take_up().unwrap().is_none());
     kept(folder.path(), &[5]);
-    assert!(Checkpoints::new(folder.path().to_owned(), contract(), 5, Resume::Anew).last().unwrap().is_none());
+    let anew = Checkpoints::new(folder.path().to_owned(), contract(), 5, Resume::Anew);
+    assert!(anew.take_up().unwrap().is_none());
+    assert_eq!(Checkpoints::newest(folder.path()).unwrap(), None, "an older run's would pass for the new one's");
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_run_with_other_settings_is_refused_naming_the_key() {
     kept(folder.path(), &[5]);
     let mut other = contract();
     other.settings.insert("objective".to_owned(), json!({ "name": "sacl", "temperature": 0.2 }));
-    let error = Checkpoints::new(folder.path().to_owned(), other, 5, Resume::FromLast).last().unwrap_err();
+    let error = Checkpoints::new(folder.path().to_owned(), other, 5, Resume::FromLast).take_up().unwrap_err();
     let TrainError::Contract { key, needed, found, .. } = error else { panic!("{error}") };
     assert_eq!((key.as_str(), needed.as_str(), found.as_str()), ("settings.objective.temperature", "0.2", "0.1"));
 }
