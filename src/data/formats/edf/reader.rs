@@ -94,12 +94,11 @@ impl EdfReader {
         self.first_onset_s = onset_s;
         if let Some(start) = self.header.start.as_mut() {
             let midnight_s = f64::from(start.hour) * 3600.0 + f64::from(start.minute) * 60.0 + start.second;
-            match clock(midnight_s + onset_s) {
-                Some(clock) => (start.hour, start.minute, start.second) = clock,
-                None => {
-                    let message = format!("the first data record begins {onset_s} s after the start, on another day");
-                    self.header.warnings.push(Warning { place: Place::Record(0).to_string(), message });
-                }
+            if let Some(clock) = clock(midnight_s + onset_s) {
+                (start.hour, start.minute, start.second) = clock;
+            } else {
+                let message = format!("the first data record begins {onset_s} s after the start, on another day");
+                self.header.warnings.push(Warning { place: Place::Record(0).to_string(), message });
             }
         }
     }
@@ -416,4 +415,17 @@ impl Reader for EdfReader {
 #[expect(clippy::cast_possible_truncation, reason = "the nearest f32 is meant")]
 fn to_f32(value: f64) -> f32 {
     value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_stays_within_its_day() {
+        assert_eq!(clock(4.0 * 3600.0 + 5.0 * 60.0 + 56.0 + 0.394_531_2), Some((4, 5, 56.394_531_2)));
+        assert_eq!(clock(3599.0 + 2.5), Some((1, 0, 1.5)));
+        assert_eq!(clock(86_400.0), None);
+        assert_eq!(clock(-0.5), None);
+    }
 }
