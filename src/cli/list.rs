@@ -7,11 +7,15 @@ use serde_json::{Map, Value};
 use crate::base::{Registry, SignalKind, nearest};
 use crate::data::corpora::CORPORA;
 use crate::data::formats::FORMATS;
+use crate::data::preprocess::Recipe;
 use crate::data::splits::PLANS;
 use crate::judging::downstream::DOWNSTREAM;
+use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::augment::TRANSFORMS;
+use crate::learning::awareness::Awareness;
 use crate::learning::nn::ENCODERS;
 use crate::learning::objectives::OBJECTIVES;
+use crate::learning::train::PretrainSettings;
 use crate::numerics::metrics::{METRICS, Metric};
 
 use super::Global;
@@ -75,6 +79,19 @@ impl List {
 fn families() -> Vec<Family> {
     vec![
         Family {
+            family: "section",
+            members: vec![
+                section("preprocess", "how recordings become windows", Recipe::defaults),
+                section(
+                    "awareness",
+                    "what pretraining knows of people; `arms` is a list of these",
+                    Awareness::defaults,
+                ),
+                section("train", "how pretraining moves", PretrainSettings::defaults),
+                section("evaluate", "by what classifiers are chosen and judged", EvaluateSettings::defaults),
+            ],
+        },
+        Family {
             family: "format",
             members: FORMATS
                 .iter()
@@ -94,6 +111,17 @@ fn families() -> Vec<Family> {
         family(&DOWNSTREAM),
         Family { family: "metric", members: METRICS.iter().map(metric).collect() },
     ]
+}
+
+/// A section of a pipeline that has keys but no `name`.
+fn section<T: Serialize>(name: &str, summary: &str, defaults: fn(SignalKind) -> T) -> Member {
+    let json = |kind| serde_json::to_value(defaults(kind)).expect("settings are plain data");
+    Member {
+        name: name.to_owned(),
+        summary: summary.to_owned(),
+        sources: Vec::new(),
+        defaults: Some(Defaults { ecg: json(SignalKind::Ecg), eeg: json(SignalKind::Eeg) }),
+    }
 }
 
 fn metric(metric: &Metric) -> Member {
@@ -146,10 +174,22 @@ impl Member {
         let mut columns = Columns::default();
         for (key, value) in ecg {
             let other = eeg.get(key).unwrap_or(&Value::Null);
-            let comment = if other == value { String::new() } else { format!("# EEG: {other}") };
-            columns.row([format!("{key} ="), value.to_string(), comment]);
+            let comment = if other == value { String::new() } else { format!("# EEG: {}", toml_word(other)) };
+            columns.row([format!("{key} ="), toml_word(value), comment]);
         }
         format!("\n  [{}]\n{}", self.name, columns.text(4))
+    }
+}
+
+/// A value as a pipeline would write it; what is off has no word in TOML.
+fn toml_word(value: &Value) -> String {
+    match value {
+        Value::Null => "(left out)".to_owned(),
+        Value::Object(keys) => {
+            let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {}", toml_word(value))).collect();
+            format!("{{ {} }}", keys.join(", "))
+        }
+        plain => plain.to_string(),
     }
 }
 

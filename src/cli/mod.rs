@@ -29,7 +29,7 @@ use signals::StopSignal;
 
 /// Self-supervised learning on biosignals: EEG and ECG recordings to an evaluated classifier.
 #[derive(Debug, Parser)]
-#[command(name = "biossl", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "biossl", version, max_term_width = 110)]
 #[command(
     after_help = "Exit codes: 0 done; 1 data, a file or training failed; 2 the command line or pipeline is wrong\n\
     (an unknown device too); 130, 143, 138 stopped by SIGINT, SIGTERM, SIGUSR1 after a checkpoint was written."

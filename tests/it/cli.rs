@@ -137,6 +137,35 @@ fn list_gives_every_family_with_defaults() {
 }
 
 #[test]
+fn page_of_the_pipeline_has_every_member_and_key() {
+    let page = std::fs::read_to_string(fixture("../docs/pipeline.md")).unwrap();
+    let catalogue = json(&["list", "--json"], 0);
+    for family in catalogue["families"].as_array().unwrap() {
+        for member in family["members"].as_array().unwrap().iter().filter(|member| member["defaults"].is_object()) {
+            let keys = member["defaults"]["ecg"].as_object().unwrap().keys().map(String::as_str);
+            for word in keys.chain([member["name"].as_str().unwrap()]) {
+                assert!(page.contains(&format!("`{word}`")), "docs/pipeline.md lacks `{word}` of {}", member["name"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn ready_pipelines_are_understood_and_open_with_what_they_cost() {
+    for name in ["demo-ecg", "demo-eeg", "mitdb-sacl", "eegmmidb-sacl"] {
+        let path = fixture("../pipelines").join(format!("{name}.toml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in ["# What:", "Time:", "Memory:"] {
+            assert!(text.contains(word), "{name} does not say `{word}`");
+        }
+        // A corpus that is not there is found only after the whole pipeline was understood.
+        let output = biossl(&["preprocess", path.to_str().unwrap(), "--set", "corpus.root=nowhere"]);
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains("nowhere"));
+    }
+}
+
+#[test]
 fn inspect_tells_what_is_in_an_ecg() {
     let path = fixture("mitdb/100");
     let found = json(&["inspect", path.to_str().unwrap(), "--json", "--subject", "anna"], 0);
