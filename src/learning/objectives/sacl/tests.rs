@@ -188,6 +188,20 @@ fn queries_with_too_few_candidates_are_dropped_and_never_borrow() {
 }
 
 #[test]
+fn key_encoder_moves_after_the_step_and_not_before() {
+    let mut built = built(&Sacl { momentum: Some(0.0), ..sacl() }, Negatives::All, &ONE_PERSON, DType::F32);
+    let batch = batch(&ROWS, DType::F32);
+    let keys = |built: &Built| built.loss(&batch).keys.unwrap().to_vec2::<f32>().unwrap();
+    let before = keys(&built);
+    let moved: Vec<f32> = built.parameters.heads.to_vec().unwrap().iter().rev().copied().collect();
+    built.parameters.heads.set_flat(&moved).unwrap();
+    assert_eq!(keys(&built), before);
+    let loss = built.loss(&batch);
+    built.objective.after_step(&batch, &loss, &mut built.parameters).unwrap();
+    assert_ne!(keys(&built), before);
+}
+
+#[test]
 fn temperature_is_clamped_after_the_step_and_can_be_fixed() {
     let mut learnt = built(&sacl(), Negatives::All, &ONE_PERSON, DType::F32);
     let batch = batch(&ROWS, DType::F32);
