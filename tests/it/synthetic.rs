@@ -7,7 +7,7 @@ use biossl::learning::awareness::Preset;
 
 #[test]
 fn invariance_lowers_a_fresh_subject_probe_and_keeps_the_class() {
-    // methods E, "Tests may rely on", seed 1; three seeds and the means over them: tests/slow
+    // seed 1; three seeds and the means over them: tests/slow
     let corpus = Corpus::new(1);
     let random = corpus.random();
     let base = corpus.pretrained(Preset::Base);

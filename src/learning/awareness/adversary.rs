@@ -107,7 +107,7 @@ impl Adversary {
 /// When the shapes do not fit.
 ///
 /// # Source
-/// `cheng2020subject` eq. 3; stable form: methods A.4.
+/// `cheng2020subject` eq. 3; the form by softplus is ours.
 pub fn confusion(logits: &Tensor, subject: &[u32]) -> Result<Tensor, AwarenessError> {
     let (n, n_subjects) = logits.dims2()?;
     let is_own = subject.iter().flat_map(|own| (0..n_subjects as u32).map(move |j| u8::from(j == *own)));

@@ -86,9 +86,6 @@ impl NegativeRule {
 
     /// Fewer candidates than this and a query is left out of the mean. With one subject's windows only, a handful of
     /// candidates makes the task trivial, so more are asked for.
-    ///
-    /// # Source
-    /// methods A.3, `min_negatives`.
     pub fn min_negatives(&self) -> usize {
         match self.negatives {
             Negatives::All | Negatives::OtherSubjects => 1,

@@ -87,7 +87,8 @@ impl Awareness {
     /// is switched on.
     ///
     /// # Source
-    /// `cheng2020subject` Table B.1 (weight); three classifier steps: methods A.4.
+    /// `cheng2020subject` Table B.1 (weight). Three classifier steps are ours: with one, a fresh probe still reads the
+    /// subject.
     pub fn defaults(kind: SignalKind) -> Self {
         let weight = match kind {
             SignalKind::Ecg => 0.1,

@@ -188,6 +188,11 @@ impl Checkpoints {
         self.every
     }
 
+    /// Whether the run goes on from what is there.
+    pub fn goes_on(&self) -> bool {
+        self.resume == Resume::FromLast
+    }
+
     /// The file of a step.
     pub fn path(&self, step: u64) -> PathBuf {
         self.folder.join(format!("step-{step:08}.safetensors"))

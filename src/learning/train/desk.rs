@@ -82,7 +82,9 @@ impl<'a> Desk<'a> {
             task.restore(&saved.state.part("task"))?;
             optimisers.restore(saved.state.part("optimiser"));
             done = saved.header.step;
-            self.rewind_journal(done)?;
+        }
+        if self.checkpoints.as_ref().is_some_and(Checkpoints::goes_on) {
+            self.rewind_journal(task.name(), done)?;
         }
         self.total = total;
         self.clock = Some(self.watch.stopwatch());
@@ -90,12 +92,13 @@ impl<'a> Desk<'a> {
         Ok(done)
     }
 
-    /// Forgets what an interrupted run wrote after its last checkpoint: those steps are taken again.
-    fn rewind_journal(&mut self, done: u64) -> Result<(), TrainError> {
+    /// Forgets what an interrupted run wrote after its last checkpoint, or before its first: those steps are taken again.
+    fn rewind_journal(&mut self, task: &str, done: u64) -> Result<(), TrainError> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let labels = &self.labels;
         journal.rewind(|entry| {
             let mine = entry.get("event").is_some_and(|event| event == "step")
+                && entry.get("task").is_some_and(|name| name == task)
                 && labels.iter().all(|(key, value)| entry.get(key) == Some(value));
             !mine || entry.get("step").and_then(Value::as_u64).is_none_or(|step| step <= done)
         })?;

@@ -25,7 +25,7 @@ use super::settings::{PretrainPlan, PretrainSettings};
 
 /// Rate and decay of the subject classifier: constant, its own.
 ///
-/// Source: methods A.4.
+/// Ours; the paper does not say.
 const ADVERSARY_RATE: f64 = 1e-3;
 const ADVERSARY_DECAY: f64 = 1e-4;
 

@@ -22,7 +22,7 @@ impl Schedule {
     /// The pretraining rule: a twentieth of the steps, at least 20, at most 500.
     ///
     /// # Source
-    /// methods A.5.
+    /// `loshchilov2017sgdr` (the cosine); the numbers are ours.
     pub fn pretraining(peak: f64, total: u64) -> Self {
         Self::new(peak, pretraining_warm_up(total), total)
     }
@@ -44,9 +44,6 @@ pub fn pretraining_warm_up(total: u64) -> u64 {
 }
 
 /// The learning rate of pretraining grows with the root of the batch.
-///
-/// # Source
-/// methods A.5: 1e-3 sqrt(B/128).
 pub fn scaled_rate(batch: usize) -> f64 {
     1e-3 * (batch as f64 / 128.0).sqrt()
 }
@@ -55,18 +52,12 @@ pub fn scaled_rate(batch: usize) -> f64 {
 ///
 /// # Errors
 /// [`TrainError::PoolTooSmall`] when that is below 16.
-///
-/// # Source
-/// methods A.5.
 pub fn pretraining_batch(wished: usize, n_windows: usize) -> Result<usize, TrainError> {
     let batch = wished.min(power_of_two_within(n_windows / 4));
     if batch < 16 { Err(TrainError::PoolTooSmall { n_windows, batch, least: 16 }) } else { Ok(batch) }
 }
 
 /// The batch of supervised training: the largest power of two within min(256, max(N/4, 4)); never an error.
-///
-/// # Source
-/// methods A.5.
 pub fn supervised_batch(n_windows: usize) -> usize {
     power_of_two_within((n_windows / 4).clamp(4, 256))
 }

@@ -36,7 +36,7 @@ pub struct PretrainSettings {
 const EPOCHS: u64 = 100;
 
 impl PretrainSettings {
-    /// The recipe of methods A.5.
+    /// AdamW, decay 1e-4, clip 5, warm-up and cosine; none of it is known of the paper.
     pub fn defaults(kind: SignalKind) -> Self {
         let batch = match kind {
             SignalKind::Ecg => 256,

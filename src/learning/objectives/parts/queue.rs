@@ -7,7 +7,7 @@ use crate::learning::objectives::{ObjectiveError, State};
 /// A ring of keys: new ones overwrite the oldest. It starts empty and holds nothing random.
 ///
 /// # Source
-/// `he2020moco` section 3.1; starts empty: methods A.3.
+/// `he2020moco` section 3.1; that it starts empty is ours.
 pub struct KeyQueue {
     keys: Tensor,
     rows: Vec<u32>,
