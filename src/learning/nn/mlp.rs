@@ -80,3 +80,51 @@ impl Mlp {
         Ok(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::learning::nn::Group;
+
+    fn count(mlp: &Mlp) -> usize {
+        mlp.layout().len()
+    }
+
+    #[test]
+    fn heads_have_the_published_sizes() {
+        assert_eq!(count(&Mlp::projector(256)), 74_176);
+        for n in [2, 12, 101] {
+            assert_eq!(count(&Mlp::subject_classifier(256, n)), 65_920 + 129 * n);
+        }
+        let names: Vec<_> = Mlp::projector(64).layout().entries().iter().map(|entry| entry.name.clone()).collect();
+        assert_eq!(names[..3], ["0.weight", "0.bias", "2.weight"]);
+        assert_eq!(names[7], "6.bias");
+    }
+
+    #[test]
+    fn forward_is_affine_then_relu_then_affine() {
+        let mlp = Mlp::new(&[2, 2, 1]);
+        let mut layout = Layout::new();
+        layout.append("other.", Mlp::linear_head(3, 2).layout());
+        layout.append("head.", mlp.layout());
+        let group = Group::new(Arc::new(layout), 1, 0, &Device::Cpu, DType::F32).unwrap();
+        let mut flat = vec![9.0; 8];
+        flat.extend([1.0, 2.0, -1.0, 0.5, 0.25, -3.0, 2.0, 5.0, 0.125]);
+        group.set_flat(&flat).unwrap();
+        let rows = Tensor::new(&[[1.0_f32, 1.0], [-2.0, 4.0]], &Device::Cpu).unwrap();
+        let out = mlp.forward(&rows, &group.weights().part("head.")).unwrap();
+        // rows 0: relu(3.25), relu(-3.5) -> 6.625; 1: relu(6.25), relu(1) -> 17.625
+        assert_eq!(out.to_vec2::<f32>().unwrap(), [[6.625], [17.625]]);
+        assert!(mlp.forward(&rows, &group.weights()).is_err());
+    }
+
+    #[test]
+    fn linear_head_starts_with_equal_logits() {
+        let head = Mlp::linear_head(3, 2);
+        let group = Group::new(Arc::clone(head.layout()), 1, 0, &Device::Cpu, DType::F32).unwrap();
+        let rows = Tensor::new(&[[1.0_f32, -2.0, 3.0]], &Device::Cpu).unwrap();
+        assert_eq!(head.forward(&rows, &group.weights()).unwrap().to_vec2::<f32>().unwrap(), [[0.0, 0.0]]);
+    }
+}

@@ -128,3 +128,74 @@ fn bytes_f32(values: &[f32]) -> Vec<u8> {
 fn numbers_f32(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::Device;
+
+    use super::*;
+
+    fn group(seed: u64, outputs: usize) -> Group {
+        let mut layout = Layout::new();
+        layout.push_affine("stem", &[outputs, 2, 3]);
+        layout.push_norm("bn", outputs);
+        let mut group = Group::new(Arc::new(layout), seed, 0, &Device::Cpu, DType::F32).unwrap();
+        let numbers: Vec<f32> = (0..outputs).map(|i| i as f32 + 0.5).collect();
+        group.set_running_vec(&numbers, &numbers, &[17]).unwrap();
+        group
+    }
+
+    fn notes() -> BTreeMap<String, String> {
+        BTreeMap::from([("recipe".to_owned(), "abc".to_owned()), ("width".to_owned(), "0.25".to_owned())])
+    }
+
+    #[test]
+    fn saved_group_comes_back_whole() {
+        let saved = group(1, 4);
+        let bytes = state_to_bytes(&saved, &notes()).unwrap();
+        assert_eq!(bytes, state_to_bytes(&saved, &notes()).unwrap());
+        let state = state_from_bytes(&bytes, saved.layout()).unwrap();
+        assert_eq!(state.metadata, notes());
+        let mut other = group(2, 4);
+        state.apply(&mut other).unwrap();
+        assert_eq!(other.to_vec().unwrap(), saved.to_vec().unwrap());
+        assert_eq!(other.running_to_vec().unwrap(), saved.running_to_vec().unwrap());
+    }
+
+    #[test]
+    fn names_and_types_are_those_of_a_state_dict() {
+        let bytes = state_to_bytes(&group(1, 4), &notes()).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = file.names();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "bn.bias",
+                "bn.num_batches_tracked",
+                "bn.running_mean",
+                "bn.running_var",
+                "bn.weight",
+                "stem.bias",
+                "stem.weight"
+            ]
+        );
+        assert_eq!(file.tensor("stem.weight").unwrap().shape(), [4, 2, 3]);
+        let count = file.tensor("bn.num_batches_tracked").unwrap();
+        assert_eq!((count.dtype(), count.shape().len()), (Dtype::I64, 0));
+    }
+
+    #[test]
+    fn weights_of_another_network_are_refused_by_name() {
+        let bytes = state_to_bytes(&group(1, 4), &notes()).unwrap();
+        let error = state_from_bytes(&bytes, group(1, 8).layout()).unwrap_err();
+        assert!(matches!(&error, NnError::SavedTensor { name, .. } if name == "stem.weight"), "{error}");
+        let mut deeper = (**group(1, 4).layout()).clone();
+        deeper.push_norm("blocks.0.bn1", 4);
+        let error = state_from_bytes(&bytes, &deeper).unwrap_err();
+        assert!(matches!(&error, NnError::SavedTensor { found, .. } if found == "none"), "{error}");
+        assert!(matches!(state_from_bytes(&bytes[..bytes.len() / 2], group(1, 4).layout()), Err(NnError::Saved(_))));
+    }
+}
