@@ -108,6 +108,7 @@ impl Group {
     ///
     /// # Errors
     /// What candle reports.
+    #[expect(clippy::type_complexity, reason = "three lists, taken apart on the spot")]
     pub fn running_to_vec(&self) -> Result<(Vec<f32>, Vec<f32>, Vec<i64>), NnError> {
         let numbers = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.to_vec1::<f32>();
         Ok((numbers(&self.running.mean)?, numbers(&self.running.var)?, self.running.batches.clone()))

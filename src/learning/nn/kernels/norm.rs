@@ -19,7 +19,9 @@ pub(super) fn statistics<T: Real>(signal: &[T], channels: usize, into: &mut [f64
     let (mean, squares) = into.split_at_mut(channels);
     let zero = vec![T::ZERO; period(channels)];
     run(Sums { signal, centre: &zero, square: false, into: mean });
-    mean.iter_mut().for_each(|mean| *mean /= time);
+    for mean in mean.iter_mut() {
+        *mean /= time;
+    }
     let centre: Vec<T> = repeated(mean.iter().copied(), channels);
     run(Sums { signal, centre: &centre, square: true, into: squares });
 }

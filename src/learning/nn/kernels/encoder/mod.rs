@@ -9,7 +9,7 @@ mod forward;
 
 use std::ops::Range;
 
-pub(in super::super) use backward::{Gradients, backward};
+pub(in super::super) use backward::backward;
 pub(in super::super) use forward::{Taken, forward};
 
 use super::convolution::{Convolution, Packed};
