@@ -134,13 +134,11 @@ fn running_statistics_follow_the_rule_of_torch() {
     let (weight, bias) = (weight.to_vec3::<f32>().unwrap(), bias.to_vec1::<f32>().unwrap());
     let windows = windows.to_vec3::<f32>().unwrap();
     let stem = |n: usize, time: usize, out: usize| -> f64 {
-        let mut sum = f64::from(bias[out]);
-        for tap in 0..13 {
-            if let Some(at) = (time + tap).checked_sub(6).filter(|at| *at < 40) {
-                sum += (0..2).map(|c| f64::from(weight[out][c][tap]) * f64::from(windows[n][c][at])).sum::<f64>();
-            }
-        }
-        sum
+        let inside = (0..13).filter_map(|tap| (time + tap).checked_sub(6).filter(|at| *at < 40).map(|at| (tap, at)));
+        let product = |(tap, at): (usize, usize)| -> f64 {
+            (0..2).map(|c| f64::from(weight[out][c][tap]) * f64::from(windows[n][c][at])).sum()
+        };
+        f64::from(bias[out]) + inside.map(product).sum::<f64>()
     };
     let (mean, var, batches) = group.running_to_vec().unwrap();
     assert!(batches.iter().all(|count| *count == 1));

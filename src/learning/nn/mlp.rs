@@ -127,4 +127,26 @@ mod tests {
         let rows = Tensor::new(&[[1.0_f32, -2.0, 3.0]], &Device::Cpu).unwrap();
         assert_eq!(head.forward(&rows, &group.weights()).unwrap().to_vec2::<f32>().unwrap(), [[0.0, 0.0]]);
     }
+
+    #[test]
+    fn gradients_equal_finite_differences() {
+        let mlp = Mlp::new(&[3, 5, 2]);
+        let group = Group::new(Arc::clone(mlp.layout()), 4, 0, &Device::Cpu, DType::F64).unwrap();
+        let rows = Tensor::new(&[[0.3_f64, -1.0, 2.0], [1.5, 0.2, -0.4], [-0.7, 0.9, 1.1]], &Device::Cpu).unwrap();
+        let loss = |weights: &Weights| mlp.forward(&rows, weights).unwrap().sqr().unwrap().sum_all().unwrap();
+        let gradients = loss(&group.weights()).backward().unwrap();
+        let gradient: Vec<f64> = gradients.get(group.flat()).unwrap().to_vec1().unwrap();
+        let flat: Vec<f64> = group.flat().to_vec1().unwrap();
+        for i in 0..flat.len() {
+            let moved = |by: f64| -> f64 {
+                let mut moved = flat.clone();
+                moved[i] += by;
+                let moved = Tensor::from_vec(moved, flat.len(), &Device::Cpu).unwrap();
+                let weights = Weights::new(Arc::clone(mlp.layout()), moved, group.running().clone()).unwrap();
+                loss(&weights).to_scalar().unwrap()
+            };
+            let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            assert!((slope - gradient[i]).abs() < 1e-7, "number {i}: {slope} against {}", gradient[i]);
+        }
+    }
 }

@@ -45,12 +45,14 @@ impl Real for f32 {
     #[inline(always)]
     fn exp_m1_below_zero(self) -> Self {
         // 1.5 * 2^23: adding it rounds to the nearest whole number and leaves that number in the low bits.
+
         const ROUND: f32 = 12_582_912.0;
         let x = if self < -87.0 { -87.0 } else { self };
         let x = if x > 0.0 { 0.0 } else { x };
         let shifted = x * std::f32::consts::LOG2_E + ROUND;
         let n = shifted - ROUND;
-        let r = x - n * 0.693_359_375 + n * 2.121_944_4e-4;
+        // ln 2 = 355/512 - 2.12e-4, in two parts so that the first product is exact.
+        let r = x - n * (355.0 / 512.0) + n * 2.121_944_4e-4;
         let mut q = 1.987_569_1e-4;
         q = q * r + 1.398_199_9e-3;
         q = q * r + 8.333_452e-3;

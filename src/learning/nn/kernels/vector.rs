@@ -199,7 +199,7 @@ mod x86 {
     );
 
     /// A job compiled for the widest unit.
-    pub(in super::super) fn dispatch<J: Job>(job: J) {
+    pub(in crate::learning::nn) fn dispatch<J: Job>(job: J) {
         match level() {
             // SAFETY: `level` has found the unit.
             Level::Avx512 => unsafe { job_avx512(job) },
@@ -220,7 +220,7 @@ mod x86 {
     }
 
     /// A product in tiles as tall as the unit has registers for.
-    pub(in super::super) fn product_f32(product: &Product<'_, f32>, out: &mut [f32]) {
+    pub(in crate::learning::nn) fn product_f32(product: &Product<'_, f32>, out: &mut [f32]) {
         match (level(), product.lanes) {
             // SAFETY: `level` has found the unit.
             (Level::Avx512, 16) => unsafe { wide_avx512(product, out) },

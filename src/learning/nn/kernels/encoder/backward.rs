@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::forward::{activate_first, activate_second, turn};
-use super::{Block, BlockTape, Norm, NormTerms, Plan, Scratch, Tape};
+use super::plan::{Block, Norm, Plan};
+use super::tape::{BlockTape, NormTerms, Scratch, Tape};
 use crate::learning::nn::kernels::convolution::{Convolution, Packed, pad, padded, stride};
 use crate::learning::nn::kernels::norm::{BackTerms, add_column_sums};
 use crate::learning::nn::kernels::pool::spread;
@@ -14,15 +15,15 @@ use crate::learning::nn::kernels::real::Real;
 const PARTS: usize = 8;
 
 /// Gradients of one backward pass.
-pub(in super::super::super) struct Gradients<T> {
+pub(in crate::learning::nn) struct Gradients<T> {
     /// Of the flat weights.
-    pub(in super::super::super) flat: Vec<T>,
+    pub(in crate::learning::nn) flat: Vec<T>,
     /// Of the windows, `[n, channels, samples]`.
-    pub(in super::super::super) windows: Option<Vec<T>>,
+    pub(in crate::learning::nn) windows: Option<Vec<T>>,
 }
 
 /// Gradients from that of the embedding, `[n, dim]`.
-pub(in super::super::super) fn backward<T: Real>(
+pub(in crate::learning::nn) fn backward<T: Real>(
     plan: &Plan,
     flat: &[T],
     windows: &[T],

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{Block, BlockTape, BlockWeights, Norm, NormSource, NormTerms, Plan, Scratch, Tape};
+use super::plan::{Block, Norm, Plan};
+use super::tape::{BlockTape, BlockWeights, NormSource, NormTerms, Scratch, Tape};
 use crate::learning::nn::encoder::EPSILON;
 use crate::learning::nn::kernels::convolution::{Packed, pad, padded};
 use crate::learning::nn::kernels::norm::{Terms, statistics};
@@ -14,17 +15,17 @@ use crate::learning::nn::kernels::real::Real;
 const AT_LEAST: usize = 4;
 
 /// What a forward pass gives.
-pub(in super::super::super) struct Taken<T> {
+pub(in crate::learning::nn) struct Taken<T> {
     /// `[n, dim]`.
-    pub(in super::super::super) embedding: Vec<T>,
+    pub(in crate::learning::nn) embedding: Vec<T>,
     /// Mean and unbiased variance of all norms, averaged over groups; with batch statistics only.
-    pub(in super::super::super) statistics: Option<(Vec<T>, Vec<T>)>,
+    pub(in crate::learning::nn) statistics: Option<(Vec<T>, Vec<T>)>,
     /// For [`super::backward`], when it was asked for.
-    pub(in super::super::super) tape: Option<Tape<T>>,
+    pub(in crate::learning::nn) tape: Option<Tape<T>>,
 }
 
 /// Embeds `windows`, `[n, channels, samples]`, with the weights in `flat`.
-pub(in super::super::super) fn forward<T: Real>(
+pub(in crate::learning::nn) fn forward<T: Real>(
     plan: &Plan,
     flat: &[T],
     windows: &[T],
