@@ -91,6 +91,10 @@ impl Downstream for Linear {
         }
         bench.watch.progress().end();
         let (taken, model) = best.expect("the grid has a point");
+        if !taken.converged {
+            let (arm, steps) = (start.arm, taken.steps);
+            bench.watch.progress().say(&format!("{arm}: the probe had not converged after {steps} steps"));
+        }
         let fold = data.split.fold();
         let labels = Labels { arm: start.arm, seed: start.seed, fold, learning_rate: None };
         let criterion = data.criterion.name;

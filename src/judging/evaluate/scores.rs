@@ -107,7 +107,9 @@ pub struct Evaluated {
     pub matrices: Vec<ArmMatrix>,
     /// Choices and costs.
     pub efforts: Vec<ArmEffort>,
-    /// Test windows, all folds together.
+    /// Classes that are in no score (AAMI's Q); their test windows are counted apart.
+    pub unscored: Vec<String>,
+    /// Test windows, all folds together, those of unscored classes included.
     pub n_windows: usize,
     /// Test people.
     pub n_subjects: usize,
@@ -149,8 +151,18 @@ impl Evaluated {
             found.score(&mut scores, (arm, &seeds), settings, bootstrap, &all);
         }
         let n_folds = judged.iter().map(|judged| judged.fold).collect::<BTreeSet<_>>().len();
-        let efforts = efforts.to_vec();
-        Ok(Self { scores, people, matrices, efforts, n_windows: expected.len(), n_subjects, n_folds, seeds })
+        let unscored = (0..classes.len()).filter(|&class| !classes.is_scored(class));
+        Ok(Self {
+            scores,
+            people,
+            matrices,
+            efforts: efforts.to_vec(),
+            unscored: unscored.map(|class| classes.name(class).to_owned()).collect(),
+            n_windows: expected.len(),
+            n_subjects,
+            n_folds,
+            seeds,
+        })
     }
 
     /// The score of an arm over all seeds.

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::numerics::metrics::MIN_PEOPLE;
+
 use super::scores::{ArmMatrix, Evaluated, Score};
 
 /// One column: a metric, of a class or of all, with or without its interval.
@@ -133,32 +135,26 @@ impl Evaluated {
     }
 
     fn write_notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(score) = self.scores.iter().find(|score| score.seed.is_none())
-            && score.low.is_none()
-            && self.n_subjects < crate::numerics::metrics::MIN_PEOPLE
-        {
+        if self.n_subjects < MIN_PEOPLE {
             writeln!(f, "n = {} people, no interval", self.n_subjects)?;
         }
         for matrix in &self.matrices {
-            let never: Vec<&str> = never_seen(matrix).collect();
+            let (arm, seed) = (&matrix.arm, matrix.seed);
+            let scored = matrix.classes.iter().enumerate().filter(|(_, name)| !self.unscored.contains(name));
+            let never: Vec<&str> =
+                scored.filter(|(class, _)| !occurs(matrix, *class)).map(|(_, name)| name.as_str()).collect();
             if !never.is_empty() {
-                let (arm, never) = (&matrix.arm, never.join(", "));
-                writeln!(
-                    f,
-                    "{arm}, seed {}: macro-f1 leaves out {never} (no true and no answered window)",
-                    matrix.seed
-                )?;
+                let never = never.join(", ");
+                writeln!(f, "{arm}, seed {seed}: macro-f1 leaves out {never} (no true and no answered window)")?;
             }
         }
         for matrix in &self.matrices {
             for (truth, row) in matrix.classes.iter().zip(&matrix.cells) {
-                let answered = |class: usize| matrix.cells.iter().map(|row| row[class]).sum::<u64>();
-                let unscored = matrix.classes.iter().position(|class| class == truth).map(answered) == Some(0);
-                if truth == "Q" && unscored && row.iter().sum::<u64>() > 0 {
+                if self.unscored.contains(truth) && row.iter().any(|count| *count > 0) {
                     let answers = matrix.classes.iter().zip(row).filter(|(_, count)| **count > 0);
                     let answers: Vec<String> = answers.map(|(class, count)| format!("{class} {count}")).collect();
                     let (arm, seed) = (&matrix.arm, matrix.seed);
-                    writeln!(f, "{arm}, seed {seed}: Q (in no score) answered {}", answers.join(", "))?;
+                    writeln!(f, "{arm}, seed {seed}: {truth} (in no score) answered {}", answers.join(", "))?;
                 }
             }
         }
@@ -200,17 +196,9 @@ impl fmt::Display for Evaluated {
     }
 }
 
-/// Classes without true and without answered windows.
-fn never_seen(matrix: &ArmMatrix) -> impl Iterator<Item = &str> {
-    let seen = |class: usize| {
-        matrix.cells[class].iter().sum::<u64>() + matrix.cells.iter().map(|row| row[class]).sum::<u64>() > 0
-    };
-    matrix
-        .classes
-        .iter()
-        .enumerate()
-        .filter(move |(class, name)| !seen(*class) && *name != "Q")
-        .map(|(_, name)| name.as_str())
+/// Whether a class has true or answered windows.
+fn occurs(matrix: &ArmMatrix, class: usize) -> bool {
+    matrix.cells[class].iter().any(|count| *count > 0) || matrix.cells.iter().any(|row| row[class] > 0)
 }
 
 fn cell(score: &Score, interval: bool) -> String {

@@ -73,6 +73,21 @@ fn metrics_equal_scikit_learn() {
 }
 
 #[test]
+fn intervals_equal_a_bootstrap_written_in_numpy() {
+    // The golden script has the random stream and the resampling of its own.
+    for case in golden() {
+        let (classes, predictions) = load(&case);
+        let people = predictions.confusion_by_subject(&classes).into_iter().map(|(_, person)| person).collect();
+        let resamples = Resamples::new(vec![people], Bootstrap::new(5));
+        for (name, expected) in case["intervals"].as_object().unwrap() {
+            let (low, high) = resamples.estimate(metric(name).unwrap(), None).interval.unwrap();
+            let expected = numbers(expected);
+            assert!((low - expected[0]).abs() < 1e-12 && (high - expected[1]).abs() < 1e-12, "{name}: {low} {high}");
+        }
+    }
+}
+
+#[test]
 fn undefined_is_none_and_macro_leaves_it_out() {
     // F never occurs and is never answered; V occurs and is never answered.
     let c = matrix(&["N", "S", "V", "F"], &[], &[&[5, 1, 0, 0], &[1, 3, 0, 0], &[2, 0, 0, 0], &[0; 4]]);
