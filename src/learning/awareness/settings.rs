@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ConfigError, ConfigTable, SignalKind, overlay};
+use crate::base::{ConfigError, ConfigTable, ConfigValue, SignalKind, overlay};
 
 use super::negatives::Negatives;
 
@@ -115,7 +115,7 @@ impl Awareness {
             }
         };
         let read: Self = overlay(&start, user, &["preset"])?;
-        let place = user.get("adversary").map(|value| value.span());
+        let place = user.get("adversary").map(ConfigValue::span);
         let fault = |message: &str| ConfigError { message: message.to_owned(), help: None, span: place.clone() };
         if !(read.adversary.weight >= 0.0 && read.adversary.weight.is_finite()) {
             return Err(fault("the weight of the adversary is not a finite number of at least 0"));
