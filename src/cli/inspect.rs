@@ -1,5 +1,6 @@
 //! `biossl inspect`: what is in a recording.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -67,8 +68,13 @@ impl Inspect {
         for path in &self.files {
             if path.is_dir() {
                 let mut found = Vec::new();
-                if let Err(error) = collect(path, &mut found) {
-                    seen.push(Seen { path: path.clone(), outcome: failed(path, error.to_string()) });
+                match collect(path, &mut found) {
+                    Err(error) => seen.push(Seen { path: path.clone(), outcome: failed(path, error.to_string()) }),
+                    Ok(()) if found.is_empty() => {
+                        let error = "no file in it is of a format that is read here".to_owned();
+                        seen.push(Seen { path: path.clone(), outcome: failed(path, error) });
+                    }
+                    Ok(()) => {}
                 }
                 seen.extend(found.iter().map(|path| self.look(path)));
             } else {
@@ -103,7 +109,7 @@ fn failed(path: &Path, error: String) -> Outcome {
     Outcome::Failed { path: path.display().to_string(), error }
 }
 
-/// The recordings in a folder and below it, in order of name: files whose name a format knows.
+/// The recordings in a folder and below it, in order of name: files that a format knows by name or first bytes.
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let mut entries: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
@@ -111,12 +117,23 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for path in entries {
         if path.is_dir() {
             collect(&path, found)?;
-        } else if path.extension().is_some() && FORMATS.iter().any(|format| format.matches(&path, &[]) > Match::No) {
-            found.push(path);
+        } else {
+            let mut head = Vec::new();
+            std::fs::File::open(&path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+            if head.is_empty() {
+                // An empty file that is called a recording must fail by name, not vanish.
+                head.push(0);
+            }
+            if FORMATS.iter().any(|format| format.matches(&path, &head) > Match::No) {
+                found.push(path);
+            }
         }
     }
     Ok(())
 }
+
+/// Enough to know a format by.
+const HEAD_BYTES: u64 = 256;
 
 impl Page for Many {
     fn page(&self) -> String {

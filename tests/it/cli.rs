@@ -159,7 +159,9 @@ fn ready_pipelines_are_understood_and_open_with_what_they_cost() {
             assert!(text.contains(word), "{name} does not say `{word}`");
         }
         // A corpus that is not there is found only after the whole pipeline was understood.
-        let output = biossl(&["preprocess", path.to_str().unwrap(), "--set", "corpus.root=nowhere"]);
+        let store = std::env::temp_dir().join("biossl-absent.h5");
+        let places = ["--set", "corpus.root=nowhere", "--store", store.to_str().unwrap()];
+        let output = biossl(&[&["preprocess", path.to_str().unwrap()], &places[..]].concat());
         assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
         assert!(stderr(&output).contains("nowhere"));
     }
@@ -206,6 +208,10 @@ fn several_files_give_an_array_and_one_failure_gives_1() {
     let folder = fixture("mitdb");
     let found = json(&["inspect", folder.to_str().unwrap(), "--json"], 0);
     assert_eq!(found.as_array().unwrap().len(), 21);
+    let folder = fixture("eegmmidb");
+    assert_eq!(json(&["inspect", folder.to_str().unwrap(), "--json"], 0).as_array().unwrap().len(), 19);
+    let empty = tempfile::tempdir().unwrap();
+    assert!(json(&["inspect", empty.path().to_str().unwrap(), "--json"], 1)[0]["error"].is_string());
 }
 
 #[test]
