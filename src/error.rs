@@ -63,6 +63,8 @@ impl Error {
             | Self::Split(SplitError::Setting { .. })
             | Self::Downstream(DownstreamError::Setting { .. })
             | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
+            | Self::Augment(_)
+            | Self::Train(TrainError::Loader(LoaderError::Augment(_)))
             | Self::Corpus(CorpusError::Setting { .. })
             | Self::Preprocess(PreprocessError::Corpus(CorpusError::Setting { .. })) => true,
             _ => false,

@@ -11,12 +11,13 @@ use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
 use crate::judging::evaluate::EvaluateSettings;
-use crate::learning::augment::AugmentationConfig;
+use crate::learning::augment::{AugmentationConfig, Frame};
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
 use crate::learning::train::{PretrainSettings, TrainError};
 use crate::numerics::metrics::Classes;
+use crate::signal::seconds_to_samples;
 
 use super::error::PipelineError;
 use super::section::{Sections, table_in};
@@ -112,6 +113,7 @@ impl Pipeline {
             Some(value) => AugmentationConfig::read(kind, value)?,
             None => AugmentationConfig::defaults(kind),
         };
+        check_augment(&augment, &recipe, corpus.choice.rate_hz(), sections)?;
         Ok(Self {
             name: name.to_owned(),
             kind,
@@ -318,6 +320,27 @@ fn evaluate(sections: &Sections<'_, '_>, corpus: &dyn Corpus) -> Result<Evaluate
     Ok(settings)
 }
 
+/// Refuses transforms that the recipe's windows cannot bear, before a window is made. How many channels there are shows
+/// in the recordings only, and is checked with the store.
+fn check_augment(
+    augment: &AugmentationConfig,
+    recipe: &Recipe,
+    rate_hz: f64,
+    sections: &Sections<'_, '_>,
+) -> Result<(), ConfigError> {
+    let samples = |seconds| seconds_to_samples(seconds, rate_hz) as usize;
+    let channels = [String::new(), String::new()];
+    let (margin, length) = (samples(recipe.margin_s), samples(recipe.window_s));
+    let Err(error) = augment.build(&Frame { channels: &channels, rate_hz, margin, length }) else { return Ok(()) };
+    let given = sections.value("augment").or_else(|| sections.value("preprocess"));
+    let place = given.map_or(0..0, toml::Spanned::span);
+    let refused = ConfigError::at(place, error.to_string());
+    Err(match miette::Diagnostic::help(&error) {
+        Some(help) => refused.with_help(help.to_string()),
+        None => refused,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,7 +399,9 @@ mod tests {
             ("[objective]\nname = \"sack\"", 4, "unknown objective `sack`", "`sacl`"),
             ("[preprocess]\norder = 4\nhigh_hertz = 40", 5, "unknown key `high_hertz`", "high_hz"),
             ("[preprocess]\norder = \"four\"", 4, "invalid type", ""),
-            ("[preprocess]\nhigh_hz = 500", 3, "high_hz", ""),
+            ("[preprocess]\nhigh_hz = 500", 4, "high_hz", ""),
+            ("augment = [{ name = \"temporal-delay\", delay_s = 1 }]", 3, "the store keeps 36", "margin"),
+            ("[preprocess]\nmargin_s = 0", 3, "temporal-delay", "margin"),
             ("[awareness]\narms = [\n\"base\",\n\"bass\"]", 6, "unknown preset `bass`", "`base`"),
             ("[awareness]\narms = [\"base\", \"base\"]", 4, "two arms are called `base`", "another `name`"),
             ("[awareness]\narms = []", 4, "nothing would be trained", ""),

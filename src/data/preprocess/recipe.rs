@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::error::PreprocessError;
 use crate::base::{SignalKind, canonical_json};
-use crate::numerics::dsp::{Band, Sos};
+use crate::numerics::dsp::{Band, DspError, Sos};
 use crate::signal::{Normalisation, Unit, seconds_to_samples};
 
 /// Which frequencies a Butterworth filter lets through.
@@ -175,15 +175,20 @@ impl Recipe {
     pub fn filters(&self, rate_hz: f64) -> Result<Vec<Sos>, PreprocessError> {
         let band = match self.pass {
             Pass::None => None,
-            Pass::Low => Some(("high_hz", Band::Low { hz: self.high_hz })),
-            Pass::High => Some(("low_hz", Band::High { hz: self.low_hz })),
-            Pass::Band => Some(("low_hz", Band::Band { low_hz: self.low_hz, high_hz: self.high_hz })),
+            Pass::Low => Some(Band::Low { hz: self.high_hz }),
+            Pass::High => Some(Band::High { hz: self.low_hz }),
+            Pass::Band => Some(Band::Band { low_hz: self.low_hz, high_hz: self.high_hz }),
         };
-        let refuse = |key| {
-            move |error: crate::numerics::dsp::DspError| PreprocessError::Setting { key, message: error.to_string() }
-        };
+        let refuse = |key| move |error: DspError| PreprocessError::Setting { key, message: error.to_string() };
         let mut filters = Vec::new();
-        if let Some((key, band)) = band {
+        if let Some(band) = band {
+            let low_is_sound = self.low_hz > 0.0 && self.low_hz < self.high_hz.min(rate_hz / 2.0);
+            let key = match self.pass {
+                _ if !(1..=16).contains(&self.order) => "order",
+                Pass::Low => "high_hz",
+                Pass::Band if low_is_sound => "high_hz",
+                Pass::None | Pass::High | Pass::Band => "low_hz",
+            };
             filters.push(Sos::butterworth(self.order as usize, band, rate_hz).map_err(refuse(key))?);
         }
         for &hz in &self.notch_hz {
@@ -252,7 +257,7 @@ mod tests {
     #[test]
     fn senseless_settings_are_refused_with_their_key() {
         for (text, expected) in [
-            ("high_hz = 180", "low_hz"),
+            ("high_hz = 180", "high_hz"),
             ("low_hz = 50", "low_hz"),
             ("window_s = 0", "window_s"),
             ("hop_s = -1", "hop_s"),

@@ -19,7 +19,9 @@ pub enum AugmentError {
     },
     /// The delay reaches beyond the samples that the store keeps.
     #[error("temporal-delay of {delay} samples needs as many on each side of a window, the store keeps {margin}")]
-    #[diagnostic(help("prepare with margin >= {delay} samples, or set `edge = \"reflect\"` in temporal-delay"))]
+    #[diagnostic(help(
+        "prepare with margin >= {delay} samples (preprocess.margin_s, or a shorter delay_s), or set `edge = \"reflect\"` in temporal-delay"
+    ))]
     Margin {
         /// Longest delay in samples.
         delay: usize,

@@ -69,7 +69,8 @@ fn made_store(folder: &Path, table: &WindowTable) -> Store {
         pool_excludes: vec![],
     };
     let samples = Array3::from_shape_fn((table.rows.len(), CHANNELS, SPEC.stored()), |(row, c, i)| {
-        let x = (row * 7919 + c * 104_729 + i * 1_299_709) % 10_007;
+        // Squares: rows of a linear sequence would differ by a constant, which normalising takes away.
+        let x = (row * 7919 + c * 104_729 + i * 1_299_709).pow(2) % 10_007;
         x as f32 * 0.01 + (i as f32 * 0.4).sin() * 30.0
     });
     let path = folder.join("made.h5");
@@ -236,6 +237,40 @@ fn delay_stays_within_the_real_samples_of_the_row() {
         }
     }
     assert_eq!(delays, (-6..=6).collect());
+}
+
+#[test]
+fn partners_are_other_windows_of_the_pool_where_the_epoch_puts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = made_store(folder.path(), &table());
+    let split = split(&store);
+    // The whole window is replaced, so a view is its partner.
+    let list = chain("[{ name = \"temporal-cutout\", low = 1, high = 1, fill = \"other\" }]");
+    let loader = PoolLoader::new(&store, split.pool(), &list, LOADING).unwrap();
+    let candidates = |epoch: u32| -> Vec<(u32, Array2<f32>)> {
+        let at = |row: u32| {
+            let places = store.table().rows[row as usize].trial_samples - 20 + 1;
+            let key = StreamKey::new(3, Purpose::Position).epoch(epoch).row(row);
+            let position = i64::from(key.stream().below(places));
+            (row, direct(&store, row, position, position))
+        };
+        split.pool().rows().iter().map(|row| at(*row)).collect()
+    };
+    let mut seen = BTreeSet::new();
+    for epoch in 0..4 {
+        let candidates = candidates(epoch);
+        for batch in (0..loader.n_batches()).map(|index| loader.batch(epoch, index)) {
+            for (i, row) in batch.rows.iter().enumerate() {
+                let view = window(&batch, 0, i);
+                let partner = candidates.iter().find(|(_, candidate)| close(&view, candidate));
+                let (partner, _) = partner.expect("a partner is a window of the pool");
+                let rows = &store.table().rows;
+                assert!(!overlap(&rows[*row as usize], &rows[*partner as usize]));
+                seen.insert(*partner);
+            }
+        }
+    }
+    assert!(seen.len() > 40, "of 48 windows, {} were partners", seen.len());
 }
 
 #[test]
