@@ -56,19 +56,20 @@ pub enum Error {
 impl Error {
     /// Whether the request is at fault, not the data: a wrong pipeline, a device that is not there.
     pub fn is_wrong_request(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Pipeline(PipelineError::Setting { .. } | PipelineError::Read { .. })
-            | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
-            | Self::Preprocess(PreprocessError::Setting { .. })
-            | Self::Split(SplitError::Setting { .. })
-            | Self::Downstream(DownstreamError::Setting { .. })
-            | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
-            | Self::Augment(_)
-            | Self::Train(TrainError::Loader(LoaderError::Augment(_)))
-            | Self::Corpus(CorpusError::Setting { .. })
-            | Self::Preprocess(PreprocessError::Corpus(CorpusError::Setting { .. })) => true,
-            _ => false,
-        }
+                | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
+                | Self::Preprocess(
+                    PreprocessError::Setting { .. } | PreprocessError::Corpus(CorpusError::Setting { .. }),
+                )
+                | Self::Split(SplitError::Setting { .. })
+                | Self::Downstream(DownstreamError::Setting { .. })
+                | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
+                | Self::Augment(_)
+                | Self::Train(TrainError::Loader(LoaderError::Augment(_)))
+                | Self::Corpus(CorpusError::Setting { .. })
+        )
     }
 
     /// Whether somebody asked for the end.

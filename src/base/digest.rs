@@ -22,7 +22,11 @@ impl Digest {
 
     /// The 64 lower-case hexadecimal digits.
     pub fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let nibbles = self.0.finalize().iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect::<Vec<u8>>();
+        nibbles
+            .into_iter()
+            .map(|nibble| char::from_digit(u32::from(nibble), 16).expect("four bits are a digit"))
+            .collect()
     }
 
     /// The digest of a file, read in pieces of 1 MiB.

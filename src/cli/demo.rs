@@ -68,8 +68,8 @@ impl Demo {
     /// Recordings, store and run folder: the first number that is free, so that nothing is ever replaced.
     fn places(&self, name: &str) -> [(&'static str, PathBuf); 3] {
         let corpus = if name.ends_with("ecg") { "mitdb" } else { "eegmmidb" };
-        let folder = (1..).map(|number| self.out.join(format!("{name}-{number}"))).find(|path| !path.exists());
-        let folder = folder.unwrap_or_else(|| self.out.join(name));
+        let folders = (1..=u32::MAX).map(|number| self.out.join(format!("{name}-{number}")));
+        let folder = folders.into_iter().find(|path| !path.exists()).expect("no disk holds 2^32 folders");
         let store = self.out.join(format!("{name}.h5"));
         [("corpus.root", self.fixtures.join(corpus)), ("store", store), ("folder", folder)]
     }
@@ -82,12 +82,13 @@ fn toml_string(path: &Path) -> String {
 
 impl Page for Shown {
     fn page(&self) -> String {
-        let tables: String = self.runs.iter().map(|run| format!("{}\n", run.page())).collect();
+        let tables: Vec<String> = self.runs.iter().map(Page::page).collect();
+        let tables = tables.join("\n");
         format!(
-            "{tables}These people are few: the tables show the road, not a result. On your own data:\n  \
-             biossl inspect FILE                                    what is in a recording\n  \
+            "{tables}\nThese people are few: the tables show the road, not a result. On your own data:\n  \
+             biossl inspect FILE                                          what is in a recording\n  \
              biossl run pipelines/mitdb-sacl.toml --set corpus.root=DIR   MIT-BIH, whole\n  \
-             biossl list                                            what a pipeline can choose from\n"
+             biossl list                                                  what a pipeline can choose from\n"
         )
     }
 }

@@ -171,10 +171,7 @@ impl Page for Seen {
         text += &channels.text(2);
         let marks = &summary.annotations;
         let words: Vec<String> = marks.by_text.iter().map(|(word, count)| format!("{word} {count}")).collect();
-        text += &format!("  annotations {}: {}\n", marks.count, words.join(", "));
-        for warning in &summary.warnings {
-            text += &format!("  warning: {warning}\n");
-        }
-        text
+        let warnings: Vec<String> = summary.warnings.iter().map(|warning| format!("\n  warning: {warning}")).collect();
+        format!("{text}  annotations {}: {}{}\n", marks.count, words.join(", "), warnings.concat())
     }
 }

@@ -147,7 +147,8 @@ impl Page for Catalogue {
     fn page(&self) -> String {
         let mut text = String::new();
         for family in &self.families {
-            text += &format!("{}\n", family.family);
+            text += family.family;
+            text.push('\n');
             let mut columns = Columns::default();
             for member in &family.members {
                 columns.row([member.name.clone(), member.summary.clone()]);

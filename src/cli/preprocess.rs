@@ -28,11 +28,11 @@ pub(super) struct Preprocess {
 #[serde(untagged)]
 enum Outcome {
     Made(Box<Summary>),
-    Kept(Kept),
+    Kept(Standing),
 }
 
 #[derive(Serialize)]
-struct Kept {
+struct Standing {
     store: std::path::PathBuf,
     recipe_hash: String,
     windows: usize,
@@ -49,7 +49,7 @@ impl Preprocess {
         let prepared = prepare(&pipeline, stale, &means)?;
         let result = match prepared.made {
             Some(summary) => Outcome::Made(Box::new(summary)),
-            None => Outcome::Kept(Kept {
+            None => Outcome::Kept(Standing {
                 store: pipeline.store,
                 recipe_hash: prepared.store.recipe_hash().to_owned(),
                 windows: prepared.store.table().rows.len(),
@@ -71,7 +71,7 @@ impl Page for Outcome {
                 for count in &kept.classes {
                     columns.row([class_word(count.class.as_deref()), count.windows.to_string()]);
                 }
-                let Kept { store, windows, recipe_hash, .. } = kept;
+                let Standing { store, windows, recipe_hash, .. } = kept;
                 format!("{}: {windows} windows, recipe {recipe_hash} (was there)\n{}", store.display(), columns.text(2))
             }
         }
@@ -105,15 +105,12 @@ fn made_page(summary: &Summary) -> String {
         subjects.row(std::iter::once(subject.subject.clone()).chain(subject.windows.iter().map(usize::to_string)));
     }
     text += &subjects.text(2);
-    for excluded in &summary.excluded {
-        text += &format!("  left out: {} ({})\n", excluded.id, excluded.reason);
-    }
-    for rejected in &summary.rejected {
-        let (class, reason) = (class_word(rejected.class.as_deref()), rejected.reason.name());
-        text += &format!("  rejected: {} windows of {} {class}, {reason}\n", rejected.windows, rejected.subject);
-    }
-    for warning in &summary.warnings {
-        text += &format!("  warning: {warning}\n");
-    }
+    let excluded = summary.excluded.iter().map(|one| format!("  left out: {} ({})\n", one.id, one.reason));
+    let rejected = summary.rejected.iter().map(|one| {
+        let (class, reason) = (class_word(one.class.as_deref()), one.reason.name());
+        format!("  rejected: {} windows of {} {class}, {reason}\n", one.windows, one.subject)
+    });
+    let warnings = summary.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
+    text.extend(excluded.chain(rejected).chain(warnings));
     text
 }

@@ -176,6 +176,6 @@ mod tests {
     #[test]
     fn long_times_are_told_in_minutes_and_hours() {
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 05 s");
-        assert_eq!(seconds(Duration::from_secs(3720)), "1 h 02 min");
+        assert_eq!(seconds(Duration::from_mins(62)), "1 h 02 min");
     }
 }

@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
     fn supervised_contract(&self, pretraining: &Contract) -> Contract {
         let pool: PoolRecord = pretraining.pool.clone();
         let settings = [("pipeline".to_owned(), Value::from(self.pipeline.hash()))].into_iter().collect();
-        Contract { settings, pool, ..pretraining.clone() }
+        Contract { pool, settings, ..pretraining.clone() }
     }
 
     /// Every fold with every seed, folds outside: a fold's arms are judged together.
