@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use ndarray::ArrayViewMut2;
 use serde_json::Value;
-use toml::de::{DeTable, DeValue};
 
 use super::error::within;
 use super::{AugmentError, Frame, Source, TRANSFORMS, Transform, TransformConfig};
@@ -18,7 +17,7 @@ pub struct AugmentationConfig {
 impl AugmentationConfig {
     /// The default recipe: every transform at its defaults for `kind`.
     pub fn defaults(kind: SignalKind) -> Self {
-        let nothing = DeTable::new();
+        let nothing = ConfigTable::new();
         let chosen = TRANSFORMS.entries.iter().map(|entry| Chosen {
             choice: (entry.read)(kind, &nothing).expect("defaults are settings"),
             name: entry.name,
@@ -43,11 +42,10 @@ impl AugmentationConfig {
                 "write augment = [{ name = \"temporal-delay\" }, { name = \"temporal-cutout\", fill = \"noise\" }]",
             )
         };
-        let DeValue::Array(items) = value.get_ref() else { return Err(form(value.span())) };
+        let Some(items) = value.get_ref().as_array() else { return Err(form(value.span())) };
         let mut chosen = Vec::new();
         for item in items {
-            let DeValue::Table(table) = item.get_ref() else { return Err(form(item.span())) };
-            let table: &ConfigTable<'_> = table;
+            let Some(table) = item.get_ref().as_table() else { return Err(form(item.span())) };
             chosen.push(TRANSFORMS.choose(kind, table, item.span())?);
         }
         chosen.sort_by_key(|chosen| chosen.choice.row());

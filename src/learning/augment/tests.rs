@@ -5,8 +5,6 @@ use std::sync::LazyLock;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde_json::Value;
-use toml::Spanned;
-use toml::de::DeValue;
 
 use super::bandstop::forward;
 use super::*;
@@ -92,7 +90,7 @@ impl Case {
 fn config(list: &str) -> AugmentationConfig {
     let text = format!("augment = {list}");
     let table = parse_table(&text).unwrap();
-    let value: &Spanned<DeValue<'_>> = table.get("augment").unwrap();
+    let value = table.get("augment").unwrap();
     AugmentationConfig::read(SignalKind::Eeg, value).unwrap()
 }
 
@@ -143,7 +141,7 @@ fn every_transform_equals_its_second_implementation() {
 fn augmentation_rows(toml: &str) -> u8 {
     let text = format!("t = {toml}");
     let table = parse_table(&text).unwrap();
-    let DeValue::Table(table) = table.get("t").unwrap().get_ref() else { unreachable!() };
+    let table = table.get("t").unwrap().get_ref().as_table().unwrap();
     TRANSFORMS.choose(SignalKind::Eeg, table, 0..0).unwrap().choice.row()
 }
 
