@@ -9,7 +9,7 @@ pub(super) const Q: u16 = 4;
 /// The class of a beat symbol; `None`: the mark is no beat (`!`, `+`, `~`, ..).
 ///
 /// # Source
-/// `ec57`; `B`, `n`, `r` and `?` stand in other databases than MIT-BIH Arrhythmia only, and go to the class of
+/// `aami1998ec57`; `B`, `n`, `r` and `?` stand in other databases than MIT-BIH Arrhythmia only, and go to the class of
 /// their nearest relatives.
 pub(super) fn class(symbol: &str) -> Option<u16> {
     match symbol {

@@ -42,7 +42,7 @@ pub struct MitBih {
 impl Choice for MitBih {
     const NAME: &'static str = NAME;
     const SUMMARY: &'static str = "MIT-BIH Arrhythmia Database: 48 two-lead ECGs, 360 Hz, beats in five AAMI classes";
-    const SOURCES: &'static [&'static str] = &["moody2001mitbih", "goldberger2000physionet", "ec57"];
+    const SOURCES: &'static [&'static str] = &["moody2001mitbih", "goldberger2000physionet", "aami1998ec57"];
 
     fn defaults(_: SignalKind) -> Self {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();

@@ -1,3 +1,5 @@
+//! Splits against their rules, published hashes and made-up leaks.
+
 use super::*;
 use crate::base::{ConfigTable, SignalKind, parse_table};
 use crate::data::splits::{PLANS, Plan};

@@ -1,3 +1,5 @@
+//! Scores of made-up predictions, counted by hand.
+
 use ndarray::array;
 
 use super::*;

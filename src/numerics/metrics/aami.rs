@@ -35,7 +35,7 @@ struct Cells {
 /// beat of Q; all beats of another class that were not answered with it are true negatives.
 ///
 /// # Source
-/// `ec57`; cells as WFDB's `bxb` codes them.
+/// `aami1998ec57`; cells as WFDB's `bxb` codes them.
 fn ec57(c: &Confusion, class: usize) -> Cells {
     let classes = c.classes();
     let forgiven: &[&str] = if classes.name(class) == "V" { &["F", "Q"] } else { &["Q"] };

@@ -84,7 +84,7 @@ const fn class(name: &'static str, summary: &'static str, formula: fn(&Confusion
 
 const fn ec57(name: &'static str, summary: &'static str, formula: fn(&Confusion, usize) -> Option<f64>) -> Metric {
     let formula = Formula::ClassCounts(formula, ClassScope::Named(&["S", "V"]));
-    Metric { name, summary, sources: &["ec57"], needs: aami::CLASSES, formula }
+    Metric { name, summary, sources: &["aami1998ec57"], needs: aami::CLASSES, formula }
 }
 
 /// All metrics, in the order of tables.

@@ -1,3 +1,5 @@
+//! Metrics and intervals against golden values, laws and small matrices.
+
 use std::sync::Arc;
 
 use ndarray::Array2;
