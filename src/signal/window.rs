@@ -1,5 +1,7 @@
 //! Windows: what a row of a store is, without its samples.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::recording::{SubjectId, Unit};
@@ -59,6 +61,8 @@ pub struct RecordingEntry {
     pub samples: u64,
     /// SHA-256 of the signal file.
     pub content_hash: String,
+    /// SHA-256 of every file that the recording was read from (signals, header, annotations), by its name.
+    pub sources: BTreeMap<String, String>,
     /// True labels of the stored channels in this recording (a store's second ECG channel is `other`: V1, V5, ..).
     pub leads: Vec<String>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use biossl::base::{Chosen, SignalKind, Watch, parse_table};
+use biossl::base::{Chosen, SignalKind, Watch, parse_table, sha256_hex};
 use biossl::data::corpora::{CORPORA, Corpus};
 use biossl::data::formats::{Strictness, read};
 use biossl::data::preprocess::{PreprocessError, Recipe, Summary, write_store};
@@ -74,6 +74,12 @@ fn ecg_windows_per_class_equal_the_annotation_counts() {
     assert_eq!(people("201"), people("202"));
     let lead_of = |id: &str| table.recordings.iter().find(|entry| entry.id == id).unwrap().leads.clone();
     assert_eq!(lead_of("114"), ["MLII", "V5"]);
+    let entry = table.recordings.iter().find(|entry| entry.id == "114").unwrap();
+    assert_eq!(entry.sources.keys().collect::<Vec<_>>(), ["114.atr", "114.dat", "114.hea"]);
+    for (name, hash) in &entry.sources {
+        assert_eq!(*hash, sha256_hex(&fs::read(fixture("mitdb").join(name)).unwrap()), "{name}");
+    }
+    assert_eq!(entry.content_hash, entry.sources["114.dat"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn mit_bih() -> WindowTable {
             run_number: None,
             samples: 650_000,
             content_hash: format!("hash of {id}"),
+            sources: [].into(),
             leads: vec!["MLII".to_owned(), "V1".to_owned()],
         });
         table.rows.extend((0..6).map(|i: u16| WindowRow {

@@ -162,6 +162,7 @@ mod tests {
             annotation_rate_hz: Some(RATE_HZ),
             channels: labels.iter().map(channel).collect(),
             signal_files: Vec::new(),
+            side_files: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -82,6 +82,8 @@ pub struct Header {
     pub channels: Vec<ChannelHeader>,
     /// Files that hold the samples, each once.
     pub signal_files: Vec<PathBuf>,
+    /// Files beside them that the recording is read from: WFDB's header, and annotations where there are any.
+    pub side_files: Vec<PathBuf>,
     /// What was odd so far; grows as samples and annotations are read.
     pub warnings: Vec<Warning>,
 }

@@ -4,7 +4,8 @@
 //! before a sample is written; the second filters, cuts and writes each row to its place. The bytes of the store thus
 //! do not depend on the number of threads.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +30,7 @@ struct Planned {
     places: Vec<Place>,
     dropped: Dropped,
     content_hash: String,
+    sources: BTreeMap<String, String>,
     warnings: Vec<String>,
 }
 
@@ -120,17 +122,23 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
     }
     let plan = plan(&events, samples, rate_hz, recipe);
     let warnings = recording.warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
-    let content_hash = content_hash(&header)?;
-    Ok(Planned { leads, samples, places: plan.places, dropped: plan.dropped, content_hash, warnings })
+    let (content_hash, sources) = hashes(&header)?;
+    Ok(Planned { leads, samples, places: plan.places, dropped: plan.dropped, content_hash, sources, warnings })
 }
 
-/// SHA-256 of the signal file; of several, the SHA-256 of their digests, one a line.
-fn content_hash(header: &Header) -> Result<String, PreprocessError> {
-    let of_file = |path: &std::path::PathBuf| {
-        Digest::of_file(path).map_err(|source| PreprocessError::Io { path: path.clone(), source })
+/// SHA-256 of the signal file (of several, that of their digests, one a line), and of every source file by its name.
+fn hashes(header: &Header) -> Result<(String, BTreeMap<String, String>), PreprocessError> {
+    let mut sources = BTreeMap::new();
+    let mut of_file = |path: &PathBuf| {
+        let hash = Digest::of_file(path).map_err(|source| PreprocessError::Io { path: path.clone(), source })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        sources.insert(name.into_owned(), hash.clone());
+        Ok(hash)
     };
-    let mut hashes: Vec<String> = header.signal_files.iter().map(of_file).collect::<Result<_, _>>()?;
-    Ok(if hashes.len() == 1 { hashes.swap_remove(0) } else { sha256_hex(hashes.join("\n").as_bytes()) })
+    let mut signals = header.signal_files.iter().map(&mut of_file).collect::<Result<Vec<String>, PreprocessError>>()?;
+    header.side_files.iter().try_for_each(|path| of_file(path).map(drop))?;
+    let content = if signals.len() == 1 { signals.swap_remove(0) } else { sha256_hex(signals.join("\n").as_bytes()) };
+    Ok((content, sources))
 }
 
 fn second_pass(
@@ -235,6 +243,7 @@ fn table(corpus: &dyn Corpus, list: &[RecordingRef], planned: &[Planned], rows: 
             run_number: of.run_number,
             samples: planned.samples as u64,
             content_hash: planned.content_hash.clone(),
+            sources: planned.sources.clone(),
             leads: planned.leads.iter().map(|lead| lead.lead.clone()).collect(),
         });
         table.rows.extend(rows.into_iter().map(|row| WindowRow { subject, recording, ..row }));

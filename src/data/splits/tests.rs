@@ -25,6 +25,7 @@ fn table(recordings: &[(&str, &str)], labels: &[Option<u16>]) -> WindowTable {
             run_number: None,
             samples: 1000,
             content_hash: format!("hash of {id}"),
+            sources: [].into(),
             leads: vec![],
         });
         table.rows.extend((0..20).map(|i: i64| WindowRow {

@@ -7,6 +7,7 @@ use hdf5::plist::dataset_create::Layout;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Group, H5Type, LinkType};
 use ndarray::{ArrayView2, ArrayViewMut3, Axis};
+use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreFault};
 use super::mmap::Map;
@@ -258,8 +259,7 @@ fn read_header(file: &Group) -> Result<(StoreHeader, String), StoreFault> {
         channels: channels.collect::<Result<_, StoreFault>>()?,
         spec,
         recipe_json,
-        pool_excludes: serde_json::from_str(&excludes)
-            .map_err(|error| StoreFault::value(attribute::POOL_EXCLUDES, error.to_string()))?,
+        pool_excludes: read_json(attribute::POOL_EXCLUDES, &excludes)?,
     };
     Ok((header, recipe_hash))
 }
@@ -294,9 +294,9 @@ fn read_recordings(group: &Group) -> Result<Vec<RecordingEntry>, StoreFault> {
     let run_number: Vec<i32> = column(group, "run_number", n)?;
     let samples: Vec<u64> = column(group, "samples", n)?;
     let content_hash = texts(group, "content_hash", n)?;
+    let sources = texts(group, "sources", n)?;
     let leads = texts(group, "leads", n)?;
     let entry = |(i, id): (usize, String)| {
-        let leads = serde_json::from_str(&leads[i]).map_err(|error| StoreFault::value("leads", error.to_string()))?;
         Ok(RecordingEntry {
             id,
             subject: subject[i],
@@ -304,10 +304,15 @@ fn read_recordings(group: &Group) -> Result<Vec<RecordingEntry>, StoreFault> {
             run_number: read_optional("run_number", run_number[i])?,
             samples: samples[i],
             content_hash: content_hash[i].clone(),
-            leads,
+            sources: read_json("recordings/sources", &sources[i])?,
+            leads: read_json("recordings/leads", &leads[i])?,
         })
     };
     ids.into_iter().enumerate().map(entry).collect()
+}
+
+fn read_json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, StoreFault> {
+    serde_json::from_str(text).map_err(|error| StoreFault::value(name, error.to_string()))
 }
 
 fn read_optional(name: &str, number: i32) -> Result<Option<u16>, StoreFault> {

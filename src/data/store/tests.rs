@@ -33,6 +33,7 @@ fn table(n: u32) -> WindowTable {
         run_number: (i == 1).then_some(7),
         samples: 1000,
         content_hash: "00".into(),
+        sources: [("100.hea".to_owned(), format!("{i}"))].into(),
         leads: vec!["MLII".into(), format!("V{i}")],
     };
     let row = |i: u32| WindowRow {

@@ -226,7 +226,10 @@ fn write_recordings(file: &Group, table: &WindowTable) -> hdf5::Result<()> {
     column(&columns, "run_number", list.iter().map(|entry| entry.run_number.map_or(NO_NUMBER, i32::from)).collect())?;
     column(&columns, "samples", list.iter().map(|entry| entry.samples).collect())?;
     column(&columns, "content_hash", list.iter().map(|entry| unicode(&entry.content_hash)).collect())?;
-    let leads = list.iter().map(|entry| unicode(&serde_json::to_string(&entry.leads).unwrap_or_default()));
+    let json = |text: serde_json::Result<String>| unicode(&text.unwrap_or_default());
+    let sources = list.iter().map(|entry| json(serde_json::to_string(&entry.sources)));
+    column(&columns, "sources", sources.collect())?;
+    let leads = list.iter().map(|entry| json(serde_json::to_string(&entry.leads)));
     column(&columns, "leads", leads.collect())?;
     Ok(())
 }

@@ -130,6 +130,7 @@ fn table() -> WindowTable {
         run_number: None,
         samples: (WINDOWS * STORED) as u64,
         content_hash: format!("synthetic {person}"),
+        sources: [].into(),
         leads: (0..CHANNELS).map(|c| format!("C{c}")).collect(),
     };
     let row = |row: usize| WindowRow {

@@ -73,6 +73,7 @@ impl EdfReader {
                 annotation_rate_hz: None,
                 channels: channels(&stated, n_records),
                 signal_files: vec![path.to_owned()],
+                side_files: Vec::new(),
                 warnings: std::mem::take(&mut stated.warnings),
             },
             layout,

@@ -55,6 +55,8 @@ impl WfdbReader {
         let (files, slots) = signals::lay_out(&stated, folder).map_err(at_header)?;
         let mut warnings = stated.warnings.clone();
         let n_frames = signals::count_frames(&files, stated.n_frames, strictness, &mut warnings)?;
+        let record = header_path.with_extension("");
+        let marks = Some(with_ending(&record, REFERENCE)).filter(|marks| marks.is_file());
         let header = Header {
             format: "wfdb",
             start: stated.start,
@@ -62,10 +64,11 @@ impl WfdbReader {
             annotation_rate_hz: Some(stated.frame_rate_hz),
             channels: channels(&stated, n_frames),
             signal_files: files.iter().map(|file| file.path.clone()).collect(),
+            side_files: std::iter::once(header_path.clone()).chain(marks).collect(),
             warnings,
         };
         Ok(Self {
-            record: header_path.with_extension(""),
+            record,
             header_path,
             strictness,
             slots,

@@ -37,6 +37,7 @@ fn table() -> WindowTable {
             run_number: None,
             samples: 1000,
             content_hash: format!("{person}"),
+            sources: [].into(),
             leads: vec![],
         });
         for i in 0..9_u32 {
