@@ -154,6 +154,11 @@ impl WindowSpec {
         if row.event.is_some() { i64::from(self.eval_offset) } else { 0 }
     }
 
+    /// Whether evaluation reads within the stored row.
+    pub fn reads_inside(&self) -> bool {
+        u64::from(self.eval_offset) + u64::from(self.length) <= u64::from(self.span) + u64::from(self.margin)
+    }
+
     /// Samples a channel of a stored row.
     pub fn stored(&self) -> usize {
         (self.span + 2 * self.margin) as usize

@@ -61,6 +61,11 @@ pub fn write_store(
     }
     say_counts(&corpus.classes(), &places, watch);
     let spec = spec(&places, corpus.rate_hz(), recipe);
+    if !spec.reads_inside() {
+        let message =
+            format!("{} s: evaluation would read past the {} samples of a row", recipe.eval_offset_s, spec.stored());
+        return Err(PreprocessError::Setting { key: "eval_offset_s", message });
+    }
     let recipe_json = resolved_json(corpus.name(), corpus_settings, recipe);
     let recipe_hash = sha256_hex(recipe_json.as_bytes());
     let header = store_header(corpus, &planned[0].leads, recipe, spec.clone(), recipe_json);

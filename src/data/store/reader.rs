@@ -266,10 +266,8 @@ fn read_header(file: &Group) -> Result<(StoreHeader, String), StoreFault> {
 
 fn check_spec(spec: &WindowSpec) -> Result<(), StoreFault> {
     let stored = u64::from(spec.span) + 2 * u64::from(spec.margin);
-    let reads_inside =
-        u64::from(spec.eval_offset) + u64::from(spec.length) <= u64::from(spec.span) + u64::from(spec.margin);
     let sound = spec.rate_hz.is_finite() && spec.rate_hz > 0.0 && spec.length > 0 && spec.span >= spec.length;
-    if sound && reads_inside && u32::try_from(stored).is_ok() {
+    if sound && spec.reads_inside() && u32::try_from(stored).is_ok() {
         Ok(())
     } else {
         Err(StoreFault::value(attribute::WINDOW, format!("window, span, margin and offset do not fit: {spec:?}")))
