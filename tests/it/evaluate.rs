@@ -86,6 +86,15 @@ fn controls_stand_beside_the_arms_and_every_test_row_is_predicted_once() {
 }
 
 #[test]
+fn a_pipeline_without_a_probe_still_has_the_random_encoder_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let found = judge(&store, "name = \"fine-tune\"\nepochs = 1\nlearning_rates = [1e-3]");
+    let arms: BTreeSet<&str> = found.evaluated.scores.iter().map(|score| score.arm.as_str()).collect();
+    assert_eq!(arms.into_iter().collect::<Vec<_>>(), ["base-fine-tune", "end-to-end", "majority", "random-linear"]);
+}
+
+#[test]
 fn the_test_is_read_once_an_arm_and_the_budget_is_equal() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());

@@ -2,7 +2,8 @@
 
 use candle_core::{DType, Device};
 
-use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Start};
+use crate::base::Choice;
+use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Linear, Start};
 use crate::learning::nn::{Encoder, Group};
 
 use super::error::EvaluateError;
@@ -19,15 +20,22 @@ pub(super) fn random_group(encoder: &dyn Encoder, seed: u64, device: &Device) ->
     Ok(Group::new(std::sync::Arc::clone(encoder.layout()), seed, 0, device, DType::F32)?)
 }
 
-/// Every way that leaves the encoder as it is, on the random one.
+/// Every way that leaves the encoder as it is, on the random one. This control stands in every table: where the pipeline
+/// has no such way, it is a linear probe with its defaults.
 pub(super) fn random_frozen(
     start: &Start<'_>,
     data: &Data<'_>,
     ways: &[(&str, &dyn Downstream)],
     bench: &mut Bench<'_>,
 ) -> Result<Vec<(String, Fitted)>, EvaluateError> {
+    let probe = Linear::defaults(data.store.kind());
+    let mut frozen: Vec<(&str, &dyn Downstream)> =
+        ways.iter().filter(|(_, way)| way.supervision().is_none()).copied().collect();
+    if frozen.is_empty() {
+        frozen.push((Linear::NAME, &probe));
+    }
     let mut fitted = Vec::new();
-    for (name, way) in ways.iter().filter(|(_, way)| way.supervision().is_none()) {
+    for (name, way) in frozen {
         let arm = format!("{RANDOM}-{name}");
         let start = Start { arm: &arm, ..*start };
         fitted.push((arm.clone(), way.fit(&start, data, bench)?));
