@@ -98,14 +98,63 @@ impl Evaluated {
             return Ok(());
         };
         writeln!(f, "\nS without {who}:")?;
-        let mut lines = vec![["arm", "S Se", "S +P", "S F1"].map(str::to_owned).to_vec()];
+        let column = |head, metric: &str| (head, format!("{metric}-without-{who}"), "S");
+        self.write_block(f, &[column("S Se", "se"), column("S +P", "+p"), column("S F1", "f1")])
+    }
+
+    /// S and V once more, by the cells of EC57: strict and EC57 numbers of one classifier differ, so both are told.
+    fn write_ec57(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.scores.iter().any(|score| score.metric == "se-ec57") {
+            return Ok(());
+        }
+        writeln!(f, "\nS and V by the cells of EC57:")?;
+        let column = |head, metric: &str, class| (head, format!("{metric}-ec57"), class);
+        let columns = [
+            column("S Se", "se", "S"),
+            column("S +P", "+p", "S"),
+            column("S FPR", "fpr", "S"),
+            column("S F1", "f1", "S"),
+            column("V Se", "se", "V"),
+            column("V +P", "+p", "V"),
+            column("V FPR", "fpr", "V"),
+            column("V F1", "f1", "V"),
+        ];
+        self.write_block(f, &columns)
+    }
+
+    /// A line an arm; columns by head, metric and class.
+    fn write_block(&self, f: &mut fmt::Formatter<'_>, columns: &[(&str, String, &str)]) -> fmt::Result {
+        let head = std::iter::once("arm").chain(columns.iter().map(|(head, ..)| *head));
+        let mut lines = vec![head.map(str::to_owned).collect::<Vec<_>>()];
         for arm in self.arms() {
-            let value = |metric: &str| {
-                let name = format!("{metric}-without-{who}");
-                let score = apart.iter().find(|score| score.arm == arm && score.metric == name);
-                number(score.and_then(|score| score.value))
-            };
-            lines.push(vec![arm.to_owned(), value("se"), value("+p"), value("f1")]);
+            let value =
+                |metric: &str, class| number(self.score(arm, metric, Some(class)).and_then(|score| score.value));
+            let values = columns.iter().map(|(_, metric, class)| value(metric, class));
+            lines.push(std::iter::once(arm.to_owned()).chain(values).collect());
+        }
+        write_aligned(f, &lines)
+    }
+
+    /// How far the training seeds lie apart: median, least and greatest of each column.
+    fn write_seeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.seeds.len() < 2 {
+            return Ok(());
+        }
+        let columns = self.columns();
+        writeln!(f, "\nmedian over seeds [least, greatest]:")?;
+        let head = std::iter::once("arm".to_owned()).chain(columns.iter().map(|column| column.head.clone()));
+        let mut lines = vec![head.collect::<Vec<_>>()];
+        for arm in self.arms() {
+            let mut line = vec![arm.to_owned()];
+            for column in &columns {
+                let mine = |score: &&Score| {
+                    (score.arm.as_str(), score.metric.as_str()) == (arm, column.metric)
+                        && score.class.as_deref() == column.class
+                        && score.seed.is_some()
+                };
+                line.push(spread(self.scores.iter().filter(mine).filter_map(|score| score.value).collect()));
+            }
+            lines.push(line);
         }
         write_aligned(f, &lines)
     }
@@ -190,6 +239,8 @@ impl fmt::Display for Evaluated {
         )?;
         self.write_scores(f)?;
         self.write_notes(f)?;
+        self.write_seeds(f)?;
+        self.write_ec57(f)?;
         self.write_without(f)?;
         self.write_people(f)?;
         self.write_efforts(f)
@@ -207,6 +258,14 @@ fn cell(score: &Score, interval: bool) -> String {
         let _ = write!(text, " [{low:.3}, {high:.3}]");
     }
     text
+}
+
+/// Median, least and greatest of the seeds that have a value.
+fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let (Some(least), Some(greatest)) = (values.first(), values.last()) else { return number(None) };
+    let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
+    format!("{median:.3} [{least:.3}, {greatest:.3}]")
 }
 
 fn number(value: Option<f64>) -> String {

@@ -56,7 +56,9 @@ fn folds_are_put_together_and_seeds_averaged() {
     assert_eq!((of_seed.class.as_deref(), of_seed.value, of_seed.test_reads), (Some("left"), Some(1.0), 4));
     assert_eq!(found.people.len(), 6);
     assert_eq!(found.matrices[0].cells, [[3, 0], [3, 0]]);
-    assert!(found.to_string().contains("n = 3 people, no interval"), "{found}");
+    let page = found.to_string();
+    assert!(page.contains("n = 3 people, no interval"), "{page}");
+    assert!(page.contains("median over seeds") && page.contains("0.500 [0.500, 0.500]"), "{page}");
 }
 
 #[test]
