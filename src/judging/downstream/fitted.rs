@@ -171,7 +171,10 @@ fn weights_hash(body: Option<&Group>, head: &Head) -> String {
     }
     match head {
         Head::Constant(share) => take(&mut share.iter().map(|&x| f64::from(x))),
-        Head::Logistic { model, .. } => take(&mut model.coefficients().iter().chain(model.intercepts()).copied()),
+        Head::Logistic { standardiser, model } => {
+            take(&mut standardiser.moments().flat_map(|(mean, sd)| [mean, sd]));
+            take(&mut model.coefficients().iter().chain(model.intercepts()).copied());
+        }
         Head::Softmax(head) => take(&mut head.weight.iter().chain(&head.bias).copied()),
     }
     digest.finish()

@@ -35,6 +35,11 @@ impl Standardiser {
         Self { mean, sd }
     }
 
+    /// Mean and sd of each column.
+    pub fn moments(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.mean.iter().copied().zip(self.sd.iter().copied())
+    }
+
     /// The rows on that scale.
     ///
     /// # Shapes
