@@ -127,6 +127,7 @@ impl<'a> Run<'a> {
                 files.push(self.pretrained_file(arm, fold, seed)?);
             }
         }
+        self.folder.seal()?;
         Ok(files)
     }
 
@@ -169,6 +170,8 @@ impl<'a> Run<'a> {
                 lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut bench)?);
             }
         }
+        // The journal has grown: a manifest of an earlier stage would call the run changed.
+        self.folder.seal()?;
         Ok(lines)
     }
 

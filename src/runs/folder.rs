@@ -159,7 +159,7 @@ impl RunFolder {
         self.read_json(SCORES)
     }
 
-    /// Hashes every file of the run into the manifest: the last thing a run does.
+    /// Hashes every file of the run into the manifest: the last thing that a stage of a run does.
     ///
     /// # Errors
     /// A file that cannot be read; as [`Self::write_pipeline`].
