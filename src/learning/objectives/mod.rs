@@ -41,7 +41,7 @@ pub trait ObjectiveConfig: Send + Sync {
     /// What a person should know before a run over a pool of `n_windows` starts, if anything.
     fn caution(&self, n_windows: usize, batch: usize) -> Option<String>;
 
-    /// What the objective keeps beside the weights, for a pool of `n_windows`; checked before a run starts.
+    /// Bytes that the objective keeps beside the weights, for a pool of `n_windows`.
     fn memory_bytes(&self, n_windows: usize, batch: usize) -> u64;
 }
 
