@@ -48,13 +48,19 @@ pub fn scaled_rate(batch: usize) -> f64 {
     1e-3 * (batch as f64 / 128.0).sqrt()
 }
 
+/// Fewer windows make no batch of pretraining.
+pub(super) const LEAST_BATCH: usize = 16;
+
 /// The batch of pretraining: what is wished, but at most the largest power of two within a quarter of the pool.
 ///
 /// # Errors
 /// [`TrainError::PoolTooSmall`] when that is below 16.
 pub fn pretraining_batch(wished: usize, n_windows: usize) -> Result<usize, TrainError> {
     let batch = wished.min(power_of_two_within(n_windows / 4));
-    if batch < 16 { Err(TrainError::PoolTooSmall { n_windows, batch, least: 16 }) } else { Ok(batch) }
+    if batch < LEAST_BATCH {
+        return Err(TrainError::PoolTooSmall { n_windows, batch, least: LEAST_BATCH });
+    }
+    Ok(batch)
 }
 
 /// The batch of supervised training: the largest power of two within min(256, max(N/4, 4)); never an error.

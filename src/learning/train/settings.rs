@@ -7,7 +7,7 @@ use crate::base::SignalKind;
 use super::engine::Course;
 use super::error::TrainError;
 use super::optim::{OptimiserName, OptimiserSettings};
-use super::schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate};
+use super::schedule::{LEAST_BATCH, Schedule, pretraining_batch, pretraining_warm_up, scaled_rate};
 
 /// The section `train` of a pipeline: how pretraining moves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,11 @@ impl PretrainSettings {
         if self.checkpoint_every == 0 {
             return fault("checkpoint_every", "0".to_owned(), "give the number of steps between two checkpoints");
         }
+        if self.batch < LEAST_BATCH {
+            let reason =
+                format!("pretraining needs at least {LEAST_BATCH} windows a batch: the others are its negatives");
+            return fault("batch_size", self.batch.to_string(), &reason);
+        }
         let positive = [("learning_rate", self.learning_rate.unwrap_or(1.0)), ("clip", self.clip)];
         if let Some((key, value)) = positive.into_iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
             return fault(key, value.to_string(), "it is no number above 0");
@@ -123,6 +128,7 @@ mod tests {
             ("learning_rate", PretrainSettings { learning_rate: Some(-1.0), ..good.clone() }),
             ("clip", PretrainSettings { clip: f64::NAN, ..good.clone() }),
             ("weight_decay", PretrainSettings { weight_decay: -0.1, ..good.clone() }),
+            ("batch_size", PretrainSettings { batch: 8, ..good.clone() }),
             ("checkpoint_every", PretrainSettings { checkpoint_every: 0, ..good.clone() }),
         ];
         for (expected, settings) in bad {
