@@ -1,6 +1,7 @@
 //! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
 //! of the pipeline and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Bench;
 use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round};
+use crate::learning::nn::save_encoder;
 use crate::learning::train::{
     Checkpoints, Contract, PoolRecord, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
 };
@@ -278,9 +280,12 @@ impl<'a> Run<'a> {
         let record = Record {
             watch: &means.watch,
             journal: Some((&mut self.journal, labels)),
-            checkpoints: Some((folder, self.resume)),
+            checkpoints: Some((folder.clone(), self.resume)),
         };
-        Ok(pretrain(&order, data, &means.device, record)?)
+        let pretrained = pretrain(&order, data, &means.device, record)?;
+        // For PyTorch and others: a checkpoint holds flat tensors, these have state_dict names.
+        save_encoder(&RunFolder::encoder_file(&folder), &pretrained.group, &provenance(&pretrained.contract))?;
+        Ok(pretrained)
     }
 
     fn pretrained_file(&self, arm: usize, fold: usize, seed: u64) -> Result<PretrainedFile, Error> {
@@ -291,6 +296,14 @@ impl<'a> Run<'a> {
         let windows = split.pool().len();
         let steps = self.pipeline.train.plan(windows)?.course.steps;
         Ok(PretrainedFile { arm: arm.name.clone(), fold: split.fold(), seed, steps, windows, checkpoint })
+    }
+}
+
+/// What a file of weights says of itself: what it was made for and from, each part as JSON.
+fn provenance(contract: &Contract) -> BTreeMap<String, String> {
+    match serde_json::to_value(contract) {
+        Ok(Value::Object(keys)) => keys.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
+        _ => BTreeMap::new(),
     }
 }
 
@@ -332,7 +345,7 @@ fn same_pipeline(pipeline: &Pipeline, folder: &RunFolder) -> Result<(), Error> {
 fn difference(prefix: &str, one: &Value, other: &Value) -> Option<(String, String, String)> {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
-            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
             let place = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
             let value = |of: &serde_json::Map<String, Value>, key: &str| of.get(key).cloned().unwrap_or(Value::Null);
             let moved = |key: &str| prefix.is_empty() && super::parse::PLACES.contains(&key);

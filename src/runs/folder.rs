@@ -16,6 +16,7 @@ const PIPELINE: &str = "pipeline.toml";
 const SPLIT: &str = "split.json";
 const JOURNAL: &str = "journal.jsonl";
 const CHECKPOINTS: &str = "checkpoints";
+const ENCODER: &str = "encoder.safetensors";
 const PREDICTIONS: &str = "predictions.csv";
 const SCORES: &str = "scores.json";
 const MANIFEST: &str = "manifest.json";
@@ -125,6 +126,11 @@ impl RunFolder {
         let path = self.path.join(CHECKPOINTS).join(arm).join(fold.to_string());
         std::fs::create_dir_all(&path).map_err(RunError::io(&path))?;
         Ok(path)
+    }
+
+    /// Where the weights of a finished encoder lie, in the folder of its checkpoints.
+    pub fn encoder_file(checkpoints: &Path) -> PathBuf {
+        checkpoints.join(ENCODER)
     }
 
     /// Writes all test predictions.
