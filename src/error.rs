@@ -59,6 +59,11 @@ impl Error {
         matches!(
             self,
             Self::Pipeline(PipelineError::Setting { .. } | PipelineError::Read { .. })
+                | Self::Train(
+                    TrainError::Setting { .. }
+                        | TrainError::Objective(ObjectiveError::Setting { .. })
+                        | TrainError::Awareness(AwarenessError::Senseless { .. }),
+                )
                 | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
                 | Self::Preprocess(
                     PreprocessError::Setting { .. } | PreprocessError::Corpus(CorpusError::Setting { .. }),

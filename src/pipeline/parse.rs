@@ -14,7 +14,7 @@ use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::augment::{AugmentationConfig, Frame};
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
-use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
+use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
 use crate::learning::train::{PretrainSettings, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::seconds_to_samples;
@@ -122,8 +122,8 @@ impl Pipeline {
             folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
             split: sections.choose("split", &PLANS, kind, None)?,
             rejects: sections.plain("rejects", RejectScope::default())?,
-            encoder: sections.choose("encoder", &ENCODERS, kind, Some(&format!("{}-sacl", kind.name())))?,
-            objective: sections.choose("objective", &OBJECTIVES, kind, Some("sacl"))?,
+            encoder: encoder(sections, kind, seconds_to_samples(recipe.window_s, corpus.choice.rate_hz()) as usize)?,
+            objective: objective(sections, kind)?,
             arms: arms(sections.value("awareness"), kind)?,
             train: train(sections, kind)?,
             downstream: downstream(sections.value("downstream"), kind)?,
@@ -270,6 +270,28 @@ fn check_recipe(recipe: &Recipe, rate_hz: f64, sections: &Sections<'_, '_>) -> R
     })
 }
 
+/// The network, for windows of `samples`; how many channels there are shows in the recordings only, and any number does.
+fn encoder(
+    sections: &Sections<'_, '_>,
+    kind: SignalKind,
+    samples: usize,
+) -> Result<Chosen<dyn EncoderConfig>, ConfigError> {
+    let chosen = sections.choose("encoder", &ENCODERS, kind, Some(&format!("{}-sacl", kind.name())))?;
+    match chosen.choice.build(1, samples) {
+        Ok(_) => Ok(chosen),
+        Err(error) => Err(ConfigError::at(sections.place("encoder", "width"), error.to_string())),
+    }
+}
+
+fn objective(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<Chosen<dyn ObjectiveConfig>, ConfigError> {
+    let chosen = sections.choose("objective", &OBJECTIVES, kind, Some("sacl"))?;
+    chosen.choice.check().map_err(|error| {
+        let key = if let ObjectiveError::Setting { key, .. } = &error { key } else { "" };
+        ConfigError::at(sections.place("objective", key), error.to_string())
+    })?;
+    Ok(chosen)
+}
+
 fn train(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<PretrainSettings, ConfigError> {
     let settings: PretrainSettings = sections.overlay("train", &PretrainSettings::defaults(kind))?;
     settings.check().map_err(|error| {
@@ -302,6 +324,7 @@ fn downstream(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec
     for item in items {
         let DeValue::Table(table) = item.get_ref() else { return Err(form()) };
         let way = DOWNSTREAM.choose(kind, table, item.span())?;
+        way.choice.check().map_err(|error| ConfigError::at(item.span(), format!("{}: {error}", way.name)))?;
         if ways.iter().any(|earlier| earlier.name == way.name) {
             return Err(ConfigError::at(item.span(), format!("`{}` stands twice", way.name)));
         }
@@ -405,6 +428,10 @@ mod tests {
             ("[awareness]\narms = [\n\"base\",\n\"bass\"]", 6, "unknown preset `bass`", "`base`"),
             ("[awareness]\narms = [\"base\", \"base\"]", 4, "two arms are called `base`", "another `name`"),
             ("[awareness]\narms = []", 4, "nothing would be trained", ""),
+            ("[objective]\ntemperature = 5", 4, "temperature = 5 cannot work", ""),
+            ("[encoder]\nwidth = -1", 4, "width", ""),
+            ("downstream = [{ name = \"linear\", c = [] }]", 3, "linear: c cannot work", ""),
+            ("[train]\nbatch_size = 8", 4, "batch_size = 8 cannot work", ""),
             ("seeds = [1, 1]", 3, "seed 1 stands twice", ""),
             ("seeds = []", 3, "nothing would be trained", ""),
             ("seeds = 1", 3, "invalid type", ""),

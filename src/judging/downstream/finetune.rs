@@ -78,6 +78,23 @@ struct Entry<'a> {
 }
 
 impl Downstream for FineTune {
+    fn check(&self) -> Result<(), DownstreamError> {
+        let setting = |key, reason: &str| Err(DownstreamError::Setting { key, reason: reason.to_owned() });
+        if self.epochs == 0 {
+            return setting("epochs", "at least one pass is needed");
+        }
+        if self.learning_rates.is_empty() || self.learning_rates.iter().any(|rate| !(*rate > 0.0 && rate.is_finite())) {
+            return setting("learning_rates", "a list of numbers above 0 is needed");
+        }
+        if !(0.0..1.0).contains(&self.warm_up) {
+            return setting("warm_up", "a share of the updates is needed, 0 to 1");
+        }
+        if !(self.clip > 0.0 && self.head_factor > 0.0 && self.weight_decay >= 0.0) {
+            return setting("clip", "`clip` and `head_factor` are above 0, `weight_decay` is at least 0");
+        }
+        Ok(())
+    }
+
     fn fit(&self, start: &Start<'_>, data: &Data<'_>, bench: &mut Bench<'_>) -> Result<Fitted, DownstreamError> {
         self.best_rate(Regime::FineTune, start, data, bench)
     }
@@ -174,22 +191,5 @@ impl FineTune {
         fitted.learning_rate = Some(rate);
         fitted.effort = Effort { updates: steps, windows };
         Ok(fitted)
-    }
-
-    fn check(&self) -> Result<(), DownstreamError> {
-        let setting = |key, reason: &str| Err(DownstreamError::Setting { key, reason: reason.to_owned() });
-        if self.epochs == 0 {
-            return setting("epochs", "at least one pass is needed");
-        }
-        if self.learning_rates.is_empty() || self.learning_rates.iter().any(|rate| !(*rate > 0.0 && rate.is_finite())) {
-            return setting("learning_rates", "a list of numbers above 0 is needed");
-        }
-        if !(0.0..1.0).contains(&self.warm_up) {
-            return setting("warm_up", "a share of the updates is needed, 0 to 1");
-        }
-        if !(self.clip > 0.0 && self.head_factor > 0.0 && self.weight_decay >= 0.0) {
-            return setting("clip", "`clip` and `head_factor` are above 0, `weight_decay` is at least 0");
-        }
-        Ok(())
     }
 }

@@ -26,6 +26,12 @@ use crate::base::{Choice, Entry, Registry, read_choice};
 
 /// A way from an encoder to a classifier.
 pub trait Downstream: Send + Sync {
+    /// Refuses settings that cannot work, before anything is read.
+    ///
+    /// # Errors
+    /// [`DownstreamError::Setting`] with key and reason.
+    fn check(&self) -> Result<(), DownstreamError>;
+
     /// Learns from the training people and chooses on the validation people.
     ///
     /// # Errors

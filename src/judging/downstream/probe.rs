@@ -56,6 +56,20 @@ struct Entry<'a> {
 }
 
 impl Downstream for Linear {
+    fn check(&self) -> Result<(), DownstreamError> {
+        let setting = |key, reason: &str| Err(DownstreamError::Setting { key, reason: reason.to_owned() });
+        if self.c.is_empty() || self.c.iter().any(|c| !(*c > 0.0 && c.is_finite())) {
+            return setting("c", "a list of numbers above 0 is needed");
+        }
+        if !self.c.is_sorted_by(|a, b| a < b) {
+            return setting("c", "the list must rise: each fit starts from the one before");
+        }
+        if self.tau.is_empty() || self.tau.iter().any(|tau| !(0.0..=1.0).contains(tau)) {
+            return setting("tau", "a list of numbers between 0 and 1 is needed");
+        }
+        Ok(())
+    }
+
     fn fit(&self, start: &Start<'_>, data: &Data<'_>, bench: &mut Bench<'_>) -> Result<Fitted, Error> {
         self.check()?;
         let embedded = |weights| embed(start.encoder, weights, data.store, data.split.train());
@@ -102,22 +116,6 @@ impl Downstream for Linear {
         let choice = format!("C = {}, tau = {}, validation {criterion} {:.4}", taken.c, taken.tau, taken.validation);
         let parts = (start.group.twin()?, Head::Logistic { standardiser, model });
         Ok(Fitted::new(start, data, parts, taken.validation, &choice))
-    }
-}
-
-impl Linear {
-    fn check(&self) -> Result<(), DownstreamError> {
-        let setting = |key, reason: &str| Err(DownstreamError::Setting { key, reason: reason.to_owned() });
-        if self.c.is_empty() || self.c.iter().any(|c| !(*c > 0.0 && c.is_finite())) {
-            return setting("c", "a list of numbers above 0 is needed");
-        }
-        if !self.c.is_sorted_by(|a, b| a < b) {
-            return setting("c", "the list must rise: each fit starts from the one before");
-        }
-        if self.tau.is_empty() || self.tau.iter().any(|tau| !(0.0..=1.0).contains(tau)) {
-            return setting("tau", "a list of numbers between 0 and 1 is needed");
-        }
-        Ok(())
     }
 }
 

@@ -32,6 +32,12 @@ const fn entry<C: Choice + ObjectiveConfig>() -> Entry<dyn ObjectiveConfig> {
 
 /// The settings of an objective.
 pub trait ObjectiveConfig: Send + Sync {
+    /// Refuses numbers that work with no pool, before anything is read.
+    ///
+    /// # Errors
+    /// [`ObjectiveError::Setting`] with key, value and reason.
+    fn check(&self) -> Result<(), ObjectiveError>;
+
     /// Makes the objective; trained numbers and twins come from the workshop.
     ///
     /// # Errors

@@ -89,32 +89,42 @@ impl Sacl {
         self.queue.unwrap_or_else(|| LONGEST_QUEUE.min(n_windows / batch.max(1) * batch))
     }
 
+    fn queue_for(&self, n_windows: usize, batch: usize) -> Result<usize, ObjectiveError> {
+        match self.queue_capacity(n_windows, batch) {
+            short if short < batch => {
+                fault("queue", short.to_string(), &format!("it holds less than a batch of {batch}"))
+            }
+            capacity => Ok(capacity),
+        }
+    }
+
     /// The momentum encoder's factor for a run of `steps`.
     pub fn momentum_of(&self, steps: u64) -> f64 {
         self.momentum.unwrap_or_else(|| (1.0 - 10.0 / steps.max(1) as f64).clamp(0.99, 0.999))
     }
+}
 
-    fn check(&self, batch: usize, capacity: usize) -> Result<(), ObjectiveError> {
-        let fault =
-            |key, value: String, reason: &str| Err(ObjectiveError::Setting { key, value, reason: reason.to_owned() });
-        if !(1.0 / HIGHEST_SCALE..=1.0).contains(&self.temperature) {
-            return fault("temperature", self.temperature.to_string(), "it lies outside 0.01 to 1");
-        }
-        if self.momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
-            return fault("momentum", format!("{:?}", self.momentum), "it lies outside 0 to 1 (without 1)");
-        }
-        if capacity < batch {
-            return fault("queue", capacity.to_string(), &format!("it holds less than a batch of {batch}"));
-        }
-        Ok(())
-    }
+fn fault<T>(key: &'static str, value: String, reason: &str) -> Result<T, ObjectiveError> {
+    Err(ObjectiveError::Setting { key, value, reason: reason.to_owned() })
 }
 
 impl ObjectiveConfig for Sacl {
+    fn check(&self) -> Result<(), ObjectiveError> {
+        if !(1.0 / HIGHEST_SCALE..=1.0).contains(&self.temperature) {
+            return fault("temperature", self.temperature.to_string(), "it lies outside 0.01 to 1");
+        }
+        match self.momentum {
+            Some(m) if !(0.0..1.0).contains(&m) => {
+                fault("momentum", m.to_string(), "it lies outside 0 to 1 (without 1)")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
+        self.check()?;
         let run = shop.run().clone();
-        let capacity = self.queue_capacity(run.n_windows, run.batch);
-        self.check(run.batch, capacity)?;
+        let capacity = self.queue_for(run.n_windows, run.batch)?;
         let encoder = shop.encoder();
         let projector = Mlp::projector(encoder.dim());
         shop.make_heads(Arc::clone(projector.layout()))?;

@@ -99,7 +99,7 @@ fn settings_that_cannot_work_are_refused_by_key() {
         ("queue", Sacl { queue: Some(3), ..sacl() }),
     ];
     for (expected, settings) in bad {
-        let error = settings.check(BATCH, settings.queue_capacity(64, BATCH)).unwrap_err();
+        let error = settings.check().and_then(|()| settings.queue_for(64, BATCH)).unwrap_err();
         assert!(matches!(error, ObjectiveError::Setting { key, .. } if key == expected));
     }
 }
