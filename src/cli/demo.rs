@@ -75,9 +75,9 @@ impl Demo {
     }
 }
 
-/// A path as TOML writes it.
+/// A path as TOML writes it: JSON's escapes are TOML's.
 fn toml_string(path: &Path) -> String {
-    format!("'{}'", path.display())
+    serde_json::Value::from(path.display().to_string()).to_string()
 }
 
 impl Page for Shown {

@@ -149,7 +149,7 @@ impl Page for Seen {
             Outcome::Whole(summary) => summary,
         };
         let mut text = format!(
-            "{path}\n  format {}, {} s, subject {}, start {}\n",
+            "{path}\n  format {}, {:.3} s, subject {}, start {}\n",
             summary.format,
             summary.duration_s,
             summary.subject.as_deref().unwrap_or("not named"),

@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
-use crate::judging::evaluate::Evaluated;
-use crate::pipeline::{Means, Pipeline, Run};
+use crate::judging::evaluate::{Evaluated, Score};
+use crate::pipeline::{Means, Pipeline, Run, finished};
 use crate::runs::Existing;
 
 use super::Global;
 use super::exit::{self, Failure};
-use super::output::{self, Page};
+use super::output::{self, Columns, Page};
 use super::request::{self, Request};
 
 /// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
@@ -44,10 +44,38 @@ impl RunCommand {
     pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
+        if let (true, Some(scores)) = (self.resume, finished(&pipeline)?) {
+            // Judging again would give the same and count another reading of the test people.
+            let (name, folder, store) = (pipeline.name, pipeline.folder, pipeline.store);
+            output::print(global.form(), &Stored { name, folder, store, scores }).map_err(Failure::stdout)?;
+            return Ok(exit::DONE);
+        }
         let existing = if self.resume { Existing::Resume } else { Existing::Refuse };
         let report = Report::of(&pipeline, existing, &means)?;
         output::print(global.form(), &report).map_err(Failure::stdout)?;
         Ok(exit::DONE)
+    }
+}
+
+/// What a run gave that was finished before.
+#[derive(Serialize)]
+struct Stored {
+    name: String,
+    folder: PathBuf,
+    store: PathBuf,
+    scores: Vec<Score>,
+}
+
+impl Page for Stored {
+    fn page(&self) -> String {
+        let mut columns = Columns::new(&["arm", "metric", "value", "low", "high"]);
+        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        for score in self.scores.iter().filter(|score| score.seed.is_none() && score.class.is_none()) {
+            let numbers = [score.value, score.low, score.high].map(number);
+            columns.row([score.arm.clone(), score.metric.clone()].into_iter().chain(numbers));
+        }
+        let Self { name, folder, .. } = self;
+        format!("{name}: finished before, not judged again\n{}run folder: {}\n", columns.text(2), folder.display())
     }
 }
 

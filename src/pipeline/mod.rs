@@ -17,5 +17,5 @@ pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
 pub use parse::{Arm, Pipeline};
 pub use prepare::{LabelCount, Prepared, Stale, label_counts, prepare};
-pub use stages::{PretrainedFile, Run};
+pub use stages::{PretrainedFile, Run, finished};
 pub use text::{PipelineText, Place};

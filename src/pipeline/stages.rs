@@ -11,7 +11,7 @@ use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Bench;
-use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round};
+use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round, Score};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
     Checkpoints, Contract, PoolRecord, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
@@ -326,6 +326,20 @@ fn tell_splits(splits: &[Split], means: &Means) {
             .watch
             .progress()
             .say(&format!("{} folds; split.json in the run folder holds the proof of each", splits.len()));
+    }
+}
+
+/// The scores of a run that came to its end under this pipeline; `None` when there is something left to do.
+///
+/// # Errors
+/// A run of another pipeline; files that cannot be read.
+pub fn finished(pipeline: &Pipeline) -> Result<Option<Vec<Score>>, Error> {
+    let Ok(folder) = RunFolder::open(&pipeline.folder) else { return Ok(None) };
+    same_pipeline(pipeline, &folder)?;
+    // The manifest is the last file of every stage; one that does not fit is of a stage before.
+    match folder.changed_files() {
+        Ok(changed) if changed.is_empty() => Ok(folder.read_scores().ok()),
+        _ => Ok(None),
     }
 }
 

@@ -1,9 +1,8 @@
 //! A whole run that is killed, asked to stop or given other threads ends with the bytes of one that was not.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::cli::{biossl, command, stderr, tiny_pipeline, tiny_run};
+use super::cli::{biossl, command, json, stderr, tiny_pipeline, tiny_run};
 
 /// Every checkpoint of a run, by its path within it.
 fn checkpoints(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -39,19 +38,43 @@ fn same_run(one: &Path, other: &Path) {
 fn killed_and_resumed_equals_unbroken() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = tiny_pipeline(folder.path());
-    // SIGKILL after growing whiles: in preprocessing, in pretraining, in fine-tuning, whatever this machine is at.
-    let mut kills = 0;
-    for milliseconds in [150_u64, 700, 1500, 2600] {
-        let mut child = command(&["run", &pipeline, "--resume", "--quiet"]).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        kills += usize::from(child.try_wait().unwrap().is_none());
+    // SIGKILL as each of these appears: in preprocessing, in pretraining of either arm, in fine-tuning, in the end.
+    for mark in [
+        "tiny.h5",
+        "run/checkpoints/base/0/seed-1/step-00000002.safetensors",
+        "run/checkpoints/subject-invariant/0/seed-1/step-00000004.safetensors",
+        "run/checkpoints/base-fine-tune/0",
+        "run/checkpoints/end-to-end/0",
+        "run/predictions.csv",
+    ] {
+        let mark = folder.path().join(mark);
+        let mut child = command(&["run", &pipeline, "--resume", "--quiet"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !mark.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
         child.kill().unwrap();
         child.wait().unwrap();
+        assert!(mark.exists(), "the run ended before {}", mark.display());
     }
-    assert!(kills > 0, "every try was over before it was killed");
     let output = biossl(&["run", &pipeline, "--resume", "--quiet"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     same_run(&tiny_run().join("run"), &folder.path().join("run"));
+}
+
+#[test]
+fn a_finished_run_is_told_again_and_not_judged_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let first = json(&["run", &pipeline, "--json", "--quiet"], 0);
+    let ledger = folder.path().join("tiny.h5.test-reads.jsonl");
+    let readings = std::fs::read_to_string(&ledger).unwrap();
+    let second = json(&["run", &pipeline, "--json", "--quiet", "--resume"], 0);
+    assert_eq!(second["scores"], first["scores"]);
+    assert_eq!(std::fs::read_to_string(&ledger).unwrap(), readings);
 }
 
 #[test]
@@ -77,7 +100,7 @@ fn a_request_to_stop_ends_with_its_code_and_can_be_resumed() {
         .unwrap();
     let journal = folder.path().join("run/journal.jsonl");
     while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 4 {
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::yield_now();
     }
     let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());

@@ -137,6 +137,8 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When its checkpoints have no place.
     pub(super) fn desk(&mut self, labels: &Labels<'_>) -> Result<Desk<'_>, DownstreamError> {
+        let rate = labels.learning_rate.map_or_else(String::new, |rate| format!(", learning rate {rate}"));
+        self.watch.progress().say(&format!("{}, fold {}, seed {}{rate}", labels.arm, labels.fold, labels.seed));
         let mut desk = Desk::new(self.watch);
         if let Some(journal) = &mut self.journal {
             desk = desk.with_journal(journal, labels);
