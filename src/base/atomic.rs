@@ -57,6 +57,24 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Removes what killed writers left in `folder` and below it: temporary files that never got their name.
+///
+/// # Errors
+/// A folder that cannot be listed, a file that cannot be removed.
+pub fn sweep_partials(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type()?.is_dir() {
+            sweep_partials(&entry.path())?;
+        } else if name.starts_with('.') && name.ends_with(".partial") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes `bytes` to `destination`, whole or not at all.
 ///
 /// # Errors
@@ -112,6 +130,21 @@ impl AppendFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leavings_of_killed_writers_are_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = AtomicFile::new(&folder.path().join("a/b.txt")).unwrap();
+        File::options().create(true).append(true).open(file.path()).unwrap();
+        std::mem::forget(file);
+        write_atomically(&folder.path().join("a/.hidden"), b"mine").unwrap();
+        write_atomically(&folder.path().join("b.partial"), b"mine").unwrap();
+        sweep_partials(folder.path()).unwrap();
+        let names =
+            |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!(names(&folder.path().join("a")), [".hidden"]);
+        assert_eq!(names(folder.path()).len(), 2);
+    }
 
     #[test]
     fn dropped_file_leaves_nothing() {

@@ -13,7 +13,7 @@ mod registry;
 mod stream;
 mod watch;
 
-pub use atomic::{AppendFile, AtomicFile, write_atomically};
+pub use atomic::{AppendFile, AtomicFile, sweep_partials, write_atomically};
 pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table, toml_text};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;

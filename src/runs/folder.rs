@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::write_atomically;
+use crate::base::{sweep_partials, write_atomically};
 
 use super::RunError;
 use super::journal::Journal;
@@ -48,7 +48,11 @@ impl RunFolder {
         let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         match existing {
             Existing::Refuse if occupied => return Err(RunError::Exists { path: path.to_owned() }),
-            Existing::Resume => return Self::open(path),
+            Existing::Resume => {
+                // What a killed process left half-written belongs to nobody.
+                sweep_partials(path).map_err(RunError::io(path))?;
+                return Self::open(path);
+            }
             Existing::Overwrite if occupied => run.clear()?,
             Existing::Refuse | Existing::Overwrite => {}
         }
