@@ -3,7 +3,7 @@
 use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
-/// Gain of a signal whose header gives none.
+/// Gain of a signal whose header gives none, or 0.
 const DEFAULT_GAIN: f64 = 200.0;
 /// Rate of a record whose header gives none.
 const DEFAULT_RATE_HZ: f64 = 250.0;
@@ -42,6 +42,8 @@ pub(super) struct SignalHeader {
     pub(super) byte_offset: u64,
     /// Digital values per physical unit.
     pub(super) gain: f64,
+    /// Whether the header states that gain; else it is a guess by the format's rule.
+    pub(super) calibrated: bool,
     /// Digital value of physical zero.
     pub(super) baseline: i32,
     /// Physical unit as the file spells it.
@@ -74,6 +76,10 @@ pub(super) fn parse(text: &str, file_stem: &str, strictness: Strictness) -> Resu
     for index in 0..n_signals {
         let (line, number) = lines.next().ok_or(FormatFault::HeaderEnds { place: end, missing: "a signal line" })?;
         let signal = signal_line(line, number, &header.name, index)?;
+        if !signal.calibrated {
+            let message = format!("signal {index} is not calibrated: 200 stored units are taken as 1 {}", signal.units);
+            header.warnings.push(Warning { place: Place::Line(number).to_string(), message });
+        }
         header.signals.push(signal);
     }
     if let Some((_, number)) = lines.next() {
@@ -131,7 +137,7 @@ fn signal_line(line: &str, number: usize, record: &str, index: usize) -> Result<
     let layout = fields.next().ok_or(FormatFault::HeaderEnds { place: at, missing: "a signal's format" })?;
     let (format, samples_per_frame, skew, byte_offset) = signal_layout(layout, at)?;
     let (gain, stated_baseline, units) = match fields.next() {
-        None => (DEFAULT_GAIN, None, None),
+        None => (0.0, None, None),
         Some(text) => gain_field(text, at)?,
     };
     // Only checked: the resolution has no part in what is read.
@@ -148,7 +154,8 @@ fn signal_line(line: &str, number: usize, record: &str, index: usize) -> Result<
         samples_per_frame,
         skew,
         byte_offset,
-        gain,
+        gain: if gain == 0.0 { DEFAULT_GAIN } else { gain },
+        calibrated: gain != 0.0,
         baseline: stated_baseline.unwrap_or(zero),
         units: units.unwrap_or("mV").to_owned(),
         initial,
@@ -194,7 +201,7 @@ fn signal_layout(text: &str, at: Place) -> Result<(u32, u32, u32, u64), FormatFa
     Ok((format, samples_per_frame, skew, byte_offset))
 }
 
-/// `GAIN[(BASELINE)][/UNITS]`; a gain of 0 means that the signal is not calibrated, and stands for 200.
+/// `GAIN[(BASELINE)][/UNITS]`; a gain of 0 means that the signal is not calibrated.
 fn gain_field(text: &str, at: Place) -> Result<(f64, Option<i32>, Option<&str>), FormatFault> {
     let fault = || FormatFault::Field {
         place: at,
@@ -217,7 +224,7 @@ fn gain_field(text: &str, at: Place) -> Result<(f64, Option<i32>, Option<&str>),
     if !gain.is_finite() {
         return Err(fault());
     }
-    Ok((if gain == 0.0 { DEFAULT_GAIN } else { gain }, baseline, units))
+    Ok((gain, baseline, units))
 }
 
 /// `FS[/CFREQ[(CBASE)]]`; the counter frequency has no part in what is read.
@@ -310,7 +317,8 @@ mod tests {
         assert_eq!((second.gain, second.baseline, second.units.as_str()), (200.0, 0, "mV"));
         assert_eq!((second.initial, second.checksum), (None, None));
         assert_eq!(second.description, "record r, signal 1");
-        assert!(header.warnings.is_empty());
+        let [warning] = &header.warnings[..] else { panic!("{:?}", header.warnings) };
+        assert!(warning.message.contains("signal 1 is not calibrated"), "{warning}");
     }
 
     #[test]
