@@ -62,7 +62,8 @@ impl Error {
                 | Self::Train(
                     TrainError::Setting { .. }
                         | TrainError::Objective(ObjectiveError::Setting { .. })
-                        | TrainError::Awareness(AwarenessError::Senseless { .. }),
+                        | TrainError::Awareness(AwarenessError::Senseless { .. })
+                        | TrainError::Loader(LoaderError::Augment(_)),
                 )
                 | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
                 | Self::Preprocess(
@@ -72,7 +73,6 @@ impl Error {
                 | Self::Downstream(DownstreamError::Setting { .. })
                 | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
                 | Self::Augment(_)
-                | Self::Train(TrainError::Loader(LoaderError::Augment(_)))
                 | Self::Corpus(CorpusError::Setting { .. })
         )
     }
