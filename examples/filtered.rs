@@ -4,6 +4,8 @@
 //!
 //! The output is plain little-endian f64, `[channels, samples]`: `numpy.fromfile(.., "<f8").reshape(channels, -1)`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to whoever runs it")]
+
 use std::path::Path;
 
 use biossl::base::{SignalKind, write_atomically};
