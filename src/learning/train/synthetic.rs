@@ -33,7 +33,7 @@ pub struct Synthetic {
 }
 
 impl Synthetic {
-    /// The corpus of a seed: x[c,t] = a_k[c] sin(2 pi 10 t + phi) + 1.5 u_s[c] sin(2 pi g_s t + psi) + 1.5 normal.
+    /// The corpus of a seed: `x[c,t] = a_k[c] sin(2 pi 10 t + phi) + 1.5 u_s[c] sin(2 pi g_s t + psi) + 1.5 normal`.
     ///
     /// The people are named so that the plan `shares` at its defaults deals persons 0-7 to the pool and holds out
     /// persons 8-11.
