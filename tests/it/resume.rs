@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use biossl::learning::train::Checkpoints;
+use biossl::learning::nn::load_encoder;
+use biossl::learning::train::{Checkpoints, Pretrained};
 use biossl::runs::RunFolder;
+use candle_core::Device;
 use serde_json::{Map, Value};
 
 const STEPS: u64 = 24;
@@ -88,7 +90,7 @@ fn a_run_killed_at_a_random_step_and_resumed_equals_an_unbroken_one_bit_for_bit(
     let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
     let names = checkpoints(&whole);
     assert_eq!(names, checkpoints(&broken), "killed at step {step}");
-    assert_eq!(names.len(), 2, "the last two checkpoints stay: {names:?}");
+    assert_eq!(names.len(), 3, "the encoder and the last two checkpoints stay: {names:?}");
     for name in &names {
         let bytes = |run: &Path| std::fs::read(run.join(name)).unwrap();
         assert!(bytes(&whole) == bytes(&broken), "{} differs; killed at step {step}", name.display());
@@ -97,4 +99,10 @@ fn a_run_killed_at_a_random_step_and_resumed_equals_an_unbroken_one_bit_for_bit(
     assert_eq!(journal(&whole).len() as u64, STEPS);
     let last = Checkpoints::newest(whole.join(&names[1]).parent().unwrap()).unwrap().unwrap();
     assert_eq!(last.file_name().unwrap(), "step-00000024.safetensors");
+    // The file for PyTorch holds the numbers of the last checkpoint.
+    let trained = Pretrained::from_checkpoint(&last, &Device::Cpu).unwrap();
+    let exported = load_encoder(&whole.join(&names[0]), trained.group.layout()).unwrap();
+    assert_eq!(exported.flat, trained.group.to_vec().unwrap());
+    assert_eq!(exported.mean, trained.group.running_to_vec().unwrap().0);
+    assert!(exported.metadata["settings"].contains("ecg-sacl"), "{:?}", exported.metadata);
 }
