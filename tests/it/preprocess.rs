@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use biossl::base::{Chosen, SignalKind, Watch, parse_table, sha256_hex};
+use biossl::base::{Chosen, Progress, SignalKind, Watch, parse_table, sha256_hex};
 use biossl::data::corpora::{CORPORA, Corpus};
 use biossl::data::formats::{Strictness, read};
 use biossl::data::preprocess::{PreprocessError, Recipe, Summary, write_store};
@@ -80,6 +81,32 @@ fn ecg_windows_per_class_equal_the_annotation_counts() {
         assert_eq!(*hash, sha256_hex(&fs::read(fixture("mitdb").join(name)).unwrap()), "{name}");
     }
     assert_eq!(entry.content_hash, entry.sources["114.dat"]);
+}
+
+/// Keeps the lines that a person would see.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Progress for Told {
+    fn begin(&self, _: &str, _: u64, _: &str) {}
+    fn advance(&self, _: u64, _: &str) {}
+    fn end(&self) {}
+    fn say(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+}
+
+#[test]
+fn counts_left_out_records_and_mixed_leads_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Told::default());
+    let watch = Watch::new(Arc::clone(&told) as Arc<dyn Progress>);
+    let (corpus, recipe) = (ecg(&fixture("mitdb")), Recipe::defaults(SignalKind::Ecg));
+    write_store(&*corpus.choice, &corpus.resolved, &recipe, &folder.path().join("a.h5"), 2, &watch).unwrap();
+    let lines = told.0.lock().unwrap().join("\n");
+    for part in ["left out: 102 (paced)", "channel other is V", ", V5 in ", " windows: N "] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
 }
 
 #[test]

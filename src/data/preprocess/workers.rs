@@ -54,6 +54,7 @@ pub fn write_store(
     let list = &listing.recordings;
     let planned = parallel("reading", list, threads, watch, |_, of| first_pass(corpus, of, recipe))?;
     check_leads(list, &planned)?;
+    say_mixtures(&planned, watch);
     let places: Vec<Place> = planned.iter().flat_map(|recording| recording.places.iter().copied()).collect();
     if places.is_empty() {
         let (corpus, recordings) = (corpus.name().to_owned(), list.len());
@@ -259,6 +260,21 @@ fn table(corpus: &dyn Corpus, list: &[RecordingRef], planned: &[Planned], rows: 
 fn say_excluded(excluded: &[Excluded], watch: &Watch) {
     for recording in excluded {
         watch.progress().say(&format!("left out: {} ({})", recording.id, recording.reason));
+    }
+}
+
+/// Channels that are one lead here and another there.
+fn say_mixtures(planned: &[Planned], watch: &Watch) {
+    let labels = planned.first().map_or(&[][..], |first| &first.leads);
+    for (place, Lead { label, .. }) in labels.iter().enumerate() {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for lead in planned.iter().filter_map(|recording| recording.leads.get(place)) {
+            *counts.entry(&lead.lead).or_default() += 1;
+        }
+        if counts.len() > 1 {
+            let counts: Vec<String> = counts.iter().map(|(lead, n)| format!("{lead} in {n}")).collect();
+            watch.progress().say(&format!("channel {label} is {} recordings", counts.join(", ")));
+        }
     }
 }
 
