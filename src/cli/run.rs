@@ -31,6 +31,8 @@ pub(super) struct RunCommand {
 pub(super) struct Report {
     /// The pipeline's name.
     pub(super) name: String,
+    /// The pipeline's note, empty when it has none.
+    pub(super) note: String,
     /// The run folder.
     pub(super) folder: PathBuf,
     /// The store.
@@ -46,8 +48,9 @@ impl RunCommand {
         let means = request::means(global, watch)?;
         if let (true, Some(scores)) = (self.resume, finished(&pipeline)?) {
             // Judging again would give the same and count another reading of the test people.
-            let (name, folder, store) = (pipeline.name, pipeline.folder, pipeline.store);
-            output::print(global.form(), &Stored { name, folder, store, scores }).map_err(Failure::stdout)?;
+            let (name, note) = (pipeline.name, pipeline.note);
+            let stored = Stored { name, note, folder: pipeline.folder, store: pipeline.store, scores };
+            output::print(global.form(), &stored).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
         let existing = if self.resume { Existing::Resume } else { Existing::Refuse };
@@ -61,6 +64,7 @@ impl RunCommand {
 #[derive(Serialize)]
 struct Stored {
     name: String,
+    note: String,
     folder: PathBuf,
     store: PathBuf,
     scores: Vec<Score>,
@@ -74,8 +78,13 @@ impl Page for Stored {
             let numbers = [score.value, score.low, score.high].map(number);
             columns.row([score.arm.clone(), score.metric.clone()].into_iter().chain(numbers));
         }
-        let Self { name, folder, .. } = self;
-        format!("{name}: finished before, not judged again\n{}run folder: {}\n", columns.text(2), folder.display())
+        let Self { name, note, folder, .. } = self;
+        let note = if note.is_empty() { String::new() } else { format!("{note}\n") };
+        format!(
+            "{name}: finished before, not judged again\n{note}{}run folder: {}\n",
+            columns.text(2),
+            folder.display()
+        )
     }
 }
 
@@ -87,14 +96,15 @@ impl Report {
 
     /// What judging found, and where it lies.
     pub(super) fn new(pipeline: &Pipeline, evaluated: Evaluated) -> Self {
-        let (name, folder, store) = (pipeline.name.clone(), pipeline.folder.clone(), pipeline.store.clone());
-        Self { name, folder, store, evaluated }
+        let (name, note) = (pipeline.name.clone(), pipeline.note.clone());
+        Self { name, note, folder: pipeline.folder.clone(), store: pipeline.store.clone(), evaluated }
     }
 }
 
 impl Page for Report {
     fn page(&self) -> String {
-        let Self { name, folder, evaluated, .. } = self;
-        format!("{name}\n{evaluated}\nrun folder: {} (predictions.csv holds every test window)\n", folder.display())
+        let Self { name, note, folder, evaluated, .. } = self;
+        let head = if note.is_empty() { name.clone() } else { format!("{name}: {note}") };
+        format!("{head}\n{evaluated}\nrun folder: {} (predictions.csv holds every test window)\n", folder.display())
     }
 }

@@ -24,7 +24,8 @@ use super::section::{Sections, table_in};
 use super::text::PipelineText;
 
 /// The sections, in the order in which a run comes to them.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
+    "note",
     "seeds",
     "store",
     "folder",
@@ -41,13 +42,15 @@ const SECTIONS: [&str; 14] = [
     "evaluate",
 ];
 
-/// Keys that say where things lie, not what they are: saved, but not hashed.
-pub(super) const PLACES: [&str; 2] = ["store", "folder"];
+/// Keys that say where things lie and what to tell the reader, not what is done: saved, but not hashed.
+pub(super) const PLACES: [&str; 3] = ["note", "store", "folder"];
 
 /// A whole run, understood. `stages` takes it apart: a room never sees more than its own part.
 pub struct Pipeline {
     /// The file's name without its ending.
     pub name: String,
+    /// What a reader of the table has to know first, such as that the schedule is reduced. Stands in the table's head.
+    pub note: String,
     /// The corpus's body signal; defaults hang on it.
     pub kind: SignalKind,
     /// Training seeds; each arm is trained once a seed.
@@ -116,6 +119,7 @@ impl Pipeline {
         check_augment(&augment, &recipe, corpus.choice.rate_hz(), sections)?;
         Ok(Self {
             name: name.to_owned(),
+            note: sections.plain("note", String::new())?,
             kind,
             seeds: seeds(sections, seed)?,
             store: sections.plain("store", PathBuf::from(format!("stores/{name}.h5")))?,
@@ -137,6 +141,7 @@ impl Pipeline {
     /// All keys, sorted: what is saved with a run, and can be run again.
     pub fn resolved(&self) -> Value {
         let settings = json!({
+            "note": self.note,
             "seeds": self.seeds,
             "store": self.store,
             "folder": self.folder,
@@ -160,7 +165,7 @@ impl Pipeline {
         toml::to_string(&self.resolved()).expect("settings are plain data with string keys")
     }
 
-    /// SHA-256 of the resolved pipeline, without the places of store and run folder.
+    /// SHA-256 of the resolved pipeline, without the places of store and run folder and without the note.
     pub fn hash(&self) -> String {
         let mut settings = self.resolved();
         if let Value::Object(keys) = &mut settings {
