@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use candle_nn::{Linear, Module};
 
 use super::error::NnError;
 use super::layout::{Init, Layout, ParameterRole};
@@ -72,7 +73,7 @@ impl Mlp {
         for i in 0..=last {
             let weight = weights.view(&format!("{}.weight", 2 * i))?;
             let bias = weights.view(&format!("{}.bias", 2 * i))?;
-            rows = rows.contiguous()?.matmul(&weight.t()?)?.broadcast_add(&bias)?;
+            rows = Linear::new(weight, Some(bias)).forward(&rows.contiguous()?)?;
             if i < last {
                 rows = rows.relu()?;
             }
