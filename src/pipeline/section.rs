@@ -15,13 +15,14 @@ pub(super) struct Sections<'a, 'i> {
 
 impl<'a, 'i> Sections<'a, 'i> {
     /// # Errors
-    /// A key that is not among `known`.
+    /// A key that is not among `known`; a number that is not finite, which no key can mean.
     pub(super) fn new(table: &'a ConfigTable<'i>, known: &[&str]) -> Result<Self, ConfigError> {
         for key in table.keys() {
             if !known.contains(&key.get_ref().as_ref()) {
                 return Err(ConfigError::unknown(key.span(), "section", key.get_ref(), known.iter().copied()));
             }
         }
+        table.values().try_for_each(finite)?;
         Ok(Self { table })
     }
 
@@ -84,6 +85,20 @@ impl<'a, 'i> Sections<'a, 'i> {
         let Some(value) = self.value(key) else { return Ok(default) };
         let place = value.span();
         T::deserialize(toml::de::ValueDeserializer::from(value.clone())).map_err(|error| at(error, place))
+    }
+}
+
+/// Refuses `nan` and `inf` wherever they stand: TOML knows them, JSON and hashes of settings do not.
+fn finite(value: &ConfigValue<'_>) -> Result<(), ConfigError> {
+    match value.get_ref() {
+        DeValue::Float(number) if number.as_str().parse().is_ok_and(f64::is_finite) => Ok(()),
+        DeValue::Float(number) => {
+            let message = format!("`{}` is no number that a setting can have", number.as_str());
+            Err(ConfigError::at(value.span(), message).with_help("write a finite number, or leave the key out"))
+        }
+        DeValue::Array(items) => items.iter().try_for_each(finite),
+        DeValue::Table(table) => table.values().try_for_each(finite),
+        _ => Ok(()),
     }
 }
 
