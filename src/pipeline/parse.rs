@@ -435,6 +435,7 @@ mod tests {
             ("[awareness]\narms = []", 4, "nothing would be trained", ""),
             ("[objective]\ntemperature = 5", 4, "temperature = 5 cannot work", ""),
             ("[encoder]\nwidth = -1", 4, "width", ""),
+            ("[encoder]\nwidth = 1e9", 4, "at most 16", ""),
             ("downstream = [{ name = \"linear\", c = [] }]", 3, "linear: c cannot work", ""),
             ("[train]\nbatch_size = 8", 4, "batch_size = 8 cannot work", ""),
             ("downstream = [{ name = \"linear\", tau = [nan] }]", 3, "`nan` is no number", "finite"),

@@ -43,8 +43,8 @@ pub enum NnError {
         /// Its name.
         encoder: &'static str,
     },
-    /// A width that is no positive number.
-    #[error("encoder width {width} is not a number above 0")]
+    /// A width that is no positive number, or a slip of the pen.
+    #[error("encoder width {width} is not a number above 0, at most 16")]
     #[diagnostic(help("1 is the published size, 0.25 a small one"))]
     Width {
         /// As given.

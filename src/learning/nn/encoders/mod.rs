@@ -8,6 +8,9 @@ pub use eeg_sacl::EegSacl;
 
 use super::error::NnError;
 
+/// The widest network: sixteen times the published one, some 256 times its weights.
+const WIDEST: f64 = 16.0;
+
 /// What every table asks of a window and a width.
 struct Wish {
     encoder: &'static str,
@@ -20,7 +23,7 @@ struct Wish {
 
 impl Wish {
     fn check(&self) -> Result<(), NnError> {
-        if !(self.width.is_finite() && self.width > 0.0) {
+        if !(self.width > 0.0 && self.width <= WIDEST) {
             return Err(NnError::Width { width: self.width });
         }
         if self.channels == 0 {
