@@ -20,6 +20,8 @@ use super::{Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, State,
 const PROJECTION: usize = 64;
 /// Longest queue that the rule gives by itself.
 const LONGEST_QUEUE: usize = 16_384;
+/// Longest queue that a person may ask for: 256 MiB of keys.
+const MOST_KEYS: usize = 1 << 20;
 /// 1/temperature stays within [1, 100].
 const HIGHEST_SCALE: f64 = 100.0;
 
@@ -112,6 +114,9 @@ impl ObjectiveConfig for Sacl {
     fn check(&self) -> Result<(), ObjectiveError> {
         if !(1.0 / HIGHEST_SCALE..=1.0).contains(&self.temperature) {
             return fault("temperature", self.temperature.to_string(), "it lies outside 0.01 to 1");
+        }
+        if let Some(queue) = self.queue.filter(|queue| *queue > MOST_KEYS) {
+            return fault("queue", queue.to_string(), &format!("it holds more than {MOST_KEYS} keys"));
         }
         match self.momentum {
             Some(m) if !(0.0..1.0).contains(&m) => {

@@ -97,6 +97,7 @@ fn settings_that_cannot_work_are_refused_by_key() {
         ("temperature", Sacl { temperature: 0.001, ..sacl() }),
         ("momentum", Sacl { momentum: Some(1.0), ..sacl() }),
         ("queue", Sacl { queue: Some(3), ..sacl() }),
+        ("queue", Sacl { queue: Some(usize::MAX), ..sacl() }),
     ];
     for (expected, settings) in bad {
         let error = settings.check().and_then(|()| settings.queue_for(64, BATCH)).unwrap_err();
