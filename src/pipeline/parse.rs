@@ -10,7 +10,7 @@ use crate::data::corpora::{CORPORA, Corpus};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
-use crate::judging::evaluate::EvaluateSettings;
+use crate::judging::evaluate::{END_TO_END, EvaluateSettings, MAJORITY, RANDOM};
 use crate::learning::augment::{AugmentationConfig, Frame};
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
@@ -41,6 +41,9 @@ const SECTIONS: [&str; 15] = [
     "downstream",
     "evaluate",
 ];
+
+/// Controls stand beside the arms in every table, under these names.
+const CONTROLS: [&str; 3] = [MAJORITY, RANDOM, END_TO_END];
 
 /// Keys that say where things lie and what to tell the reader, not what is done: saved, but not hashed.
 pub(super) const PLACES: [&str; 3] = ["note", "store", "folder"];
@@ -258,6 +261,10 @@ fn table_arm(table: &DeTable<'_>, kind: SignalKind) -> Result<Arm, ConfigError> 
                 return Err(ConfigError::at(value.span(), "this cannot name an arm")
                     .with_help("letters, digits, `-`, `_` and `.`: it is the name of a folder, too"));
             }
+            if CONTROLS.contains(&word) {
+                return Err(ConfigError::at(value.span(), format!("`{word}` is the name of a control"))
+                    .with_help("give the arm another `name`"));
+            }
             word.to_owned()
         }
     };
@@ -432,6 +439,7 @@ mod tests {
             ("[preprocess]\nmargin_s = 0", 3, "temporal-delay", "margin"),
             ("[awareness]\narms = [\n\"base\",\n\"bass\"]", 6, "unknown preset `bass`", "`base`"),
             ("[awareness]\narms = [\"base\", \"base\"]", 4, "two arms are called `base`", "another `name`"),
+            ("[awareness]\narms = [{ name = \"random\" }]", 4, "name of a control", "another `name`"),
             ("[awareness]\narms = []", 4, "nothing would be trained", ""),
             ("[objective]\ntemperature = 5", 4, "temperature = 5 cannot work", ""),
             ("[encoder]\nwidth = -1", 4, "width", ""),
