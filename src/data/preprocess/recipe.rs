@@ -90,6 +90,11 @@ pub struct Recipe {
     pub amplitude_uv: Option<f64>,
 }
 
+/// The longest window, in seconds.
+const LONGEST_S: f64 = 600.0;
+/// The widest margin, in seconds: no delay needs as much.
+const WIDEST_MARGIN_S: f64 = 60.0;
+
 impl Recipe {
     /// The default of a kind of signal.
     pub fn defaults(kind: SignalKind) -> Self {
@@ -151,6 +156,13 @@ impl Recipe {
         for (key, value) in [("window_s", self.window_s), ("hop_s", self.hop_s)] {
             if !value.is_finite() || seconds_to_samples(value, rate_hz) < 1 {
                 return refuse(key, format!("{value} s is less than one sample at {rate_hz} Hz"));
+            }
+        }
+        // Each row holds its window and both margins: a slip of the pen here would ask for more memory than there is.
+        for (key, value, most) in [("window_s", self.window_s, LONGEST_S), ("margin_s", self.margin_s, WIDEST_MARGIN_S)]
+        {
+            if value > most {
+                return refuse(key, format!("{value} s is more than {most} s"));
             }
         }
         if self.slide_over_s.is_nan() || self.slide_over_s < self.window_s {
@@ -257,6 +269,8 @@ mod tests {
     #[test]
     fn senseless_settings_are_refused_with_their_key() {
         for (text, expected) in [
+            ("margin_s = 1e6", "margin_s"),
+            ("window_s = 1e6\nslide_over_s = 1e7", "window_s"),
             ("high_hz = 180", "high_hz"),
             ("low_hz = 50", "low_hz"),
             ("window_s = 0", "window_s"),

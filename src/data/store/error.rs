@@ -86,6 +86,7 @@ pub enum StoreFault {
     },
     /// A value that cannot be.
     #[error("`{name}`: {message}")]
+    #[diagnostic(help("the store is damaged or its recipe cannot work: make it again with `biossl preprocess`"))]
     Value {
         /// Attribute or data set.
         name: String,

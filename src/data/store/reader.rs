@@ -270,7 +270,12 @@ fn check_spec(spec: &WindowSpec) -> Result<(), StoreFault> {
     if sound && spec.reads_inside() && u32::try_from(stored).is_ok() {
         Ok(())
     } else {
-        Err(StoreFault::value(attribute::WINDOW, format!("window, span, margin and offset do not fit: {spec:?}")))
+        let WindowSpec { rate_hz, length, span, margin, eval_offset, .. } = spec;
+        let message = format!(
+            "windows of {length} samples read {eval_offset} samples late do not fit rows of {span} samples and margins \
+             of {margin} at {rate_hz} Hz (`window_s`, `eval_offset_s`, `margin_s`)"
+        );
+        Err(StoreFault::value(attribute::WINDOW, message))
     }
 }
 
