@@ -1,6 +1,7 @@
 //! `biossl inspect`: what is in a recording.
 
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use super::Global;
 use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
+use super::terminal;
 
 /// Tell what is in recordings. Several files give an array, a folder always; a file that fails stands in it as
 /// `{path, error}` and makes the exit code 1.
@@ -67,16 +69,21 @@ impl Inspect {
         let mut seen = Vec::new();
         for path in &self.files {
             if path.is_dir() {
-                let mut found = Vec::new();
-                match collect(path, &mut found) {
-                    Err(error) => seen.push(Seen { path: path.clone(), outcome: failed(path, error.to_string()) }),
-                    Ok(()) if found.is_empty() => {
-                        let error = "no file in it is of a format that is read here".to_owned();
-                        seen.push(Seen { path: path.clone(), outcome: failed(path, error) });
-                    }
-                    Ok(()) => {}
+                let mut search = Search::default();
+                search.enter(path);
+                if search.found.is_empty() {
+                    let error = "no file in it is of a format that is read here";
+                    terminal::line(&format!("error: {}: {error}", path.display()));
+                    seen.push(Seen { path: path.clone(), outcome: failed(path, error.to_owned()) });
                 }
-                seen.extend(found.iter().map(|path| self.look(path)));
+                seen.extend(search.found.into_iter().map(|found| match found {
+                    Ok(path) => self.look(&path),
+                    Err((path, error)) => {
+                        let error = format!("the folder cannot be listed: {error}");
+                        terminal::line(&format!("error: {}: {error}", path.display()));
+                        Seen { outcome: failed(&path, error), path }
+                    }
+                }));
             } else {
                 seen.push(self.look(path));
             }
@@ -109,27 +116,54 @@ fn failed(path: &Path, error: String) -> Outcome {
     Outcome::Failed { path: path.display().to_string(), error }
 }
 
-/// The recordings in a folder and below it, in order of name: files that a format knows by name or first bytes.
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            collect(&path, found)?;
-        } else {
-            let mut head = Vec::new();
-            std::fs::File::open(&path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
-            if head.is_empty() {
-                // An empty file that is called a recording must fail by name, not vanish.
-                head.push(0);
-            }
-            if FORMATS.iter().any(|format| format.matches(&path, &head) > Match::No) {
-                found.push(path);
+/// What a look through folders finds: files that a format knows by name or first bytes, and folders that cannot be read.
+#[derive(Default)]
+struct Search {
+    entered: BTreeSet<PathBuf>,
+    found: Vec<Result<PathBuf, (PathBuf, io::Error)>>,
+}
+
+impl Search {
+    /// Goes through a folder and below it, in order of name. A link that leads back is not followed twice.
+    fn enter(&mut self, folder: &Path) {
+        if folder.canonicalize().is_ok_and(|real| !self.entered.insert(real)) {
+            return;
+        }
+        let listed = std::fs::read_dir(folder)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+        let mut entries = match listed {
+            Ok(entries) => entries,
+            Err(error) => return self.found.push(Err((folder.to_owned(), error))),
+        };
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                self.enter(&path);
+            } else if is_recording(&path) {
+                self.found.push(Ok(path));
             }
         }
     }
-    Ok(())
+}
+
+/// Whether a format knows the file. One that is empty, cannot be opened or leads nowhere is judged by its name: called
+/// like a recording it must fail by name, not vanish. Pipes and devices are never opened.
+fn is_recording(path: &Path) -> bool {
+    let mut head = Vec::new();
+    match path.metadata() {
+        Ok(about) if !about.is_file() => return false,
+        Ok(_) => {
+            let read = std::fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+            if read.is_err() {
+                head.clear();
+            }
+        }
+        Err(_) => {}
+    }
+    if head.is_empty() {
+        head.push(0);
+    }
+    FORMATS.iter().any(|format| format.matches(path, &head) > Match::No)
 }
 
 /// Enough to know a format by.

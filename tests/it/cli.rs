@@ -334,3 +334,21 @@ fn stages_one_by_one_take_the_same_road() {
     let judged = json(&["evaluate", &pipeline, "--json", "--quiet"], 0);
     assert_eq!(judged["scores"], whole);
 }
+
+/// A dead link, a pipe that nobody writes to and a link back neither hide the recording beside them nor hang.
+#[cfg(unix)]
+#[test]
+fn inspect_passes_by_what_is_no_file() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    symlink(fixture("formats/edfio/short_psg.edf"), folder.path().join("z.edf")).unwrap();
+    symlink("/nowhere.edf", folder.path().join("a.edf")).unwrap();
+    symlink(folder.path(), folder.path().join("back")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path().join("b.edf")).status().unwrap().success());
+    let found = json(&["inspect", folder.path().to_str().unwrap(), "--json"], 1);
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0]["path"].as_str().unwrap().ends_with("a.edf") && found[0]["error"].is_string());
+    assert_eq!(found[1]["format"], "edf");
+}
