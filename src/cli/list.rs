@@ -62,7 +62,9 @@ impl List {
         let mut families = families();
         if let Some(wanted) = &self.family {
             let names: Vec<&str> = families.iter().map(|family| family.family).collect();
-            let wanted = wanted.trim_end_matches('s');
+            // `transforms` is understood; `corpus` is no plural.
+            let singular = wanted.strip_suffix('s').filter(|word| names.contains(word));
+            let wanted = singular.unwrap_or(wanted);
             if !names.contains(&wanted) {
                 let near = nearest(wanted, names.iter().copied());
                 let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));

@@ -134,6 +134,10 @@ fn list_gives_every_family_with_defaults() {
     assert_eq!(first["name"], "temporal-delay");
     assert!(first["defaults"]["eeg"].is_object());
     assert!(stdout(&biossl(&["list"])).contains("temporal-cutout"));
+    assert_eq!(json(&["list", "transforms", "--json"], 0), transforms);
+    for family in families {
+        assert_eq!(json(&["list", family, "--json"], 0)["families"][0]["family"], family);
+    }
 }
 
 #[test]
