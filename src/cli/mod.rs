@@ -119,7 +119,11 @@ pub fn main() -> ExitCode {
         }
     };
     let watch = Watch::new(terminal::progress(cli.global.quiet));
-    let stop = StopSignal::listen(&watch.stop_flag());
+    // Commands that look at no flag keep the usual effect of a signal.
+    let stop = match &cli.command {
+        None | Some(Command::Inspect(_) | Command::List(_)) => StopSignal::default(),
+        Some(_) => StopSignal::listen(&watch.stop_flag()),
+    };
     exit::end(run(&cli, &watch), stop.number())
 }
 
