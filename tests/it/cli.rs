@@ -356,3 +356,24 @@ fn inspect_passes_by_what_is_no_file() {
     assert!(found[0]["path"].as_str().unwrap().ends_with("a.edf") && found[0]["error"].is_string());
     assert_eq!(found[1]["format"], "edf");
 }
+
+/// `inspect` looks at no stop flag: the first SIGTERM ends it, even while it waits for a pipe.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_inspect_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("waits.edf");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = command(&["inspect", pipe.to_str().unwrap()]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it does not wait");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let began = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed().as_secs() > 10 {
+            child.kill().unwrap();
+            panic!("SIGTERM was not heeded");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
