@@ -84,7 +84,9 @@ pub enum PipelineError {
     },
     /// A run that another pipeline began.
     #[error("{}: the run was begun with {key} = {found}, this pipeline says {needed}", path.display())]
-    #[diagnostic(help("go on with the pipeline of the run (pipeline.toml in it), or begin a new run with --out"))]
+    #[diagnostic(help(
+        "go on with the pipeline of the run (pipeline.toml in it), begin a new run with --out, or delete the folder"
+    ))]
     OtherPipeline {
         /// The run folder.
         path: PathBuf,

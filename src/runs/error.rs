@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub enum RunError {
     /// There is something at that place.
     #[error("{} exists already", path.display())]
-    #[diagnostic(help("give another folder with --out, or go on with it by --resume"))]
+    #[diagnostic(help("go on with it by --resume, give another folder with --out, or delete it"))]
     Exists {
         /// The folder.
         path: PathBuf,

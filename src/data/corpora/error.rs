@@ -43,6 +43,17 @@ pub enum CorpusError {
         /// How its files are named.
         pattern: &'static str,
     },
+    /// A recording whose marks are missing: without them it would only be a row of zeros.
+    #[error("{}: no annotations, corpus `{corpus}` needs them to find its events", path.display())]
+    #[diagnostic(help("put the annotation file beside the recording, or add `{id}` to the corpus's `exclude`"))]
+    NoAnnotations {
+        /// The corpus.
+        corpus: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The recording.
+        id: String,
+    },
     /// A sampling rate that is not the corpus's.
     #[error("{}: sampled at {found_hz} Hz, corpus `{corpus}` has {expected_hz} Hz", path.display())]
     #[diagnostic(help("add `{id}` or its subject to the corpus's `exclude`, or remove the file"))]

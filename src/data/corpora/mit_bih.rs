@@ -128,7 +128,10 @@ impl Corpus for MitBih {
         self.leads.iter().map(find).collect()
     }
 
-    fn events(&self, _: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
+    fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
+        if recording.annotations.is_empty() {
+            return Err(CorpusError::NoAnnotations { corpus: Self::NAME, path: of.path.clone(), id: of.id.clone() });
+        }
         let beat = |mark: &crate::signal::Annotation| {
             let class = aami::class(&mark.text)?;
             Some(Event { onset: mark.onset, duration_s: None, class: Some(class) })
@@ -186,6 +189,14 @@ mod tests {
         assert_eq!(leads(&["V5", "MLII"]).unwrap(), [words(1, "MLII", "MLII"), words(0, "other", "V5")]);
         assert!(matches!(leads(&["V5", "V2"]), Err(CorpusError::NoSuchLead { lead, .. }) if lead == "MLII"));
         assert!(matches!(leads(&["MLII"]), Err(CorpusError::NoSuchLead { lead, .. }) if lead == OTHER));
+    }
+
+    #[test]
+    fn record_without_annotations_is_refused_by_name() {
+        let (path, id, subject) = ("100.hea".into(), "100".to_owned(), subject("100"));
+        let of = RecordingRef { path, id, subject, session: 1, run_number: None };
+        let found = MitBih::defaults(SignalKind::Ecg).events(&of, &Recording::default());
+        assert!(matches!(found, Err(CorpusError::NoAnnotations { id, .. }) if id == "100"));
     }
 
     #[test]

@@ -92,11 +92,17 @@ impl Sacl {
     }
 
     fn queue_for(&self, n_windows: usize, batch: usize) -> Result<usize, ObjectiveError> {
-        match self.queue_capacity(n_windows, batch) {
-            short if short < batch => {
-                fault("queue", short.to_string(), &format!("it holds less than a batch of {batch}"))
+        let capacity = self.queue_capacity(n_windows, batch);
+        if capacity < batch {
+            return fault("queue", capacity.to_string(), &format!("it holds less than a batch of {batch}"));
+        }
+        let most = capacity + batch - 1;
+        match self.min_negatives {
+            Some(least) if least > most => {
+                let reason = format!("a query never has more than {most} candidates, so nothing would be trained");
+                fault("min_negatives", least.to_string(), &reason)
             }
-            capacity => Ok(capacity),
+            _ => Ok(capacity),
         }
     }
 

@@ -98,6 +98,7 @@ fn settings_that_cannot_work_are_refused_by_key() {
         ("momentum", Sacl { momentum: Some(1.0), ..sacl() }),
         ("queue", Sacl { queue: Some(3), ..sacl() }),
         ("queue", Sacl { queue: Some(usize::MAX), ..sacl() }),
+        ("min_negatives", Sacl { min_negatives: Some(100_000), ..sacl() }),
     ];
     for (expected, settings) in bad {
         let error = settings.check().and_then(|()| settings.queue_for(64, BATCH)).unwrap_err();
