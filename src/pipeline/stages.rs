@@ -310,6 +310,7 @@ fn provenance(contract: &Contract) -> BTreeMap<String, String> {
 pub(super) fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
     let context = DrawContext {
         pool_excludes: store.pool_excludes(),
+        spec: store.spec(),
         recipe_hash: store.recipe_hash(),
         rejects: pipeline.rejects,
     };

@@ -34,8 +34,12 @@ struct Outcome {
 /// One fold, one seed, one arm whose weights are another seed's random ones.
 fn judge(store: &Store, ways: &str) -> Outcome {
     let plan = choose(&PLANS, "name = \"shares\"");
-    let context =
-        DrawContext { pool_excludes: store.pool_excludes(), recipe_hash: "r", rejects: RejectScope::Training };
+    let context = DrawContext {
+        pool_excludes: store.pool_excludes(),
+        spec: store.spec(),
+        recipe_hash: "r",
+        rejects: RejectScope::Training,
+    };
     let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
     let encoder = choose(&ENCODERS, "name = \"eeg-sacl\"\nwidth = 0.25").choice.build(8, 128).unwrap();
     let encoder: &dyn Encoder = &*encoder;

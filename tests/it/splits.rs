@@ -2,7 +2,7 @@
 
 use biossl::base::{SignalKind, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split, SplitError, TestLedger};
-use biossl::signal::{RecordingEntry, SubjectId, WindowRow, WindowTable};
+use biossl::signal::{Normalisation, RecordingEntry, SubjectId, WindowRow, WindowSpec, WindowTable};
 
 const TEST: &str = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234";
 const TRAIN: &str = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230";
@@ -43,10 +43,22 @@ fn mit_bih() -> WindowTable {
     table
 }
 
+const SPEC: WindowSpec = WindowSpec {
+    rate_hz: 360.0,
+    length: 704,
+    span: 704,
+    margin: 36,
+    eval_offset: 0,
+    normalisation: Normalisation::Window,
+};
+
 fn draw(plan: &str, settings: &str, table: &WindowTable) -> Result<Vec<Split>, SplitError> {
     let settings = parse_table(settings).unwrap();
     let plan = (PLANS.find(plan).unwrap().read)(SignalKind::Ecg, &settings).unwrap();
-    plan.draw(table, &DrawContext { pool_excludes: &[4], recipe_hash: "r", rejects: RejectScope::Training })
+    plan.draw(
+        table,
+        &DrawContext { pool_excludes: &[4], spec: &SPEC, recipe_hash: "r", rejects: RejectScope::Training },
+    )
 }
 
 #[test]

@@ -103,11 +103,15 @@ impl Split {
         let labelled = |row: &WindowRow| row.label.is_some();
         let clean = |row: &WindowRow| row.reject.is_none() && trainable(row);
 
-        let pool = Subset::new(table, deal(&assignment.train, &clean));
-        let train = Subset::new(table, deal(&assignment.train, &|row| labelled(row) && clean(row)));
-        let validation =
-            Subset::new(table, deal(&assignment.validation, &|row| labelled(row) && trainable(row) && judged(row)));
-        let test = Subset::new(table, deal(&assignment.test, &|row| labelled(row) && judged(row)));
+        let whole = |_: &WindowRow| None;
+        let pool = Subset::new(table, deal(&assignment.train, &clean), whole);
+        let train = Subset::new(table, deal(&assignment.train, &|row| labelled(row) && clean(row)), whole);
+        let validation = Subset::new(
+            table,
+            deal(&assignment.validation, &|row| labelled(row) && trainable(row) && judged(row)),
+            whole,
+        );
+        let test = Subset::new(table, deal(&assignment.test, &|row| labelled(row) && judged(row)), whole);
         for (role, rows) in [(Train::NAME, train.len()), (Validation::NAME, validation.len()), (Test::NAME, test.len())]
         {
             if rows == 0 {

@@ -23,10 +23,10 @@ pub use error::SplitError;
 pub use kfold::Order;
 pub use ledger::{OpenedTest, Reading, Selected, TestLedger};
 pub use proof::{Exclusion, Intersection, Proof, RoleProof, Roles};
-pub use role::{Pool, Role, Subset, Test, Train, Validation};
+pub use role::{Pool, Reach, Role, Subset, Test, Train, Validation};
 
 use crate::base::{Choice, Entry, Registry, read_choice};
-use crate::signal::WindowTable;
+use crate::signal::{WindowSpec, WindowTable};
 
 /// Which roles a rejected window is taken out of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -45,6 +45,8 @@ pub enum RejectScope {
 pub struct DrawContext<'a> {
     /// Classes in no training role and not in the pool (AAMI's Q); their test rows stay.
     pub pool_excludes: &'a [u16],
+    /// How rows lie in time: what a gap has to part, and whether scaling looked ahead.
+    pub spec: &'a WindowSpec,
     /// The store's recipe, for the proof.
     pub recipe_hash: &'a str,
     /// Where rejected windows are left out.

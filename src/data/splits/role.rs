@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::signal::WindowTable;
+use crate::signal::{WindowRow, WindowTable};
 
 mod sealed {
     pub trait Sealed {}
@@ -38,12 +38,21 @@ roles! {
     Test = "test";
 }
 
+/// How many samples beside a row a delay may take: real ones of the same recording, and of the same role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Samples before the row's `start`.
+    pub left: u32,
+    /// Samples after the row's stretch.
+    pub right: u32,
+}
+
 /// The rows of one role.
 ///
 /// Only a plan makes one, so a person in two roles cannot be put together by hand:
 /// ```compile_fail,E0451
 /// use biossl::data::splits::{Subset, Test};
-/// let mine: Subset<Test> = Subset { rows: vec![0], subjects: vec![0], role: std::marker::PhantomData };
+/// let mine: Subset<Test> = Subset { rows: vec![0], reach: vec![], subjects: vec![0], role: std::marker::PhantomData };
 /// ```
 /// and a role cannot stand in for another:
 /// ```compile_fail,E0308
@@ -58,18 +67,34 @@ roles! {
 /// ```
 pub struct Subset<R: Role> {
     rows: Vec<u32>,
+    reach: Vec<Reach>,
     subjects: Vec<u32>,
     role: PhantomData<R>,
 }
 
 impl<R: Role> Subset<R> {
-    /// Rows in ascending order; the people are read off them.
-    pub(super) fn new(table: &WindowTable, mut rows: Vec<u32>) -> Self {
+    /// Rows in ascending order; the people are read off them. `border` gives the samples of the row's recording that
+    /// its role may touch, half-open; `None`: all of them.
+    pub(super) fn new(
+        table: &WindowTable,
+        mut rows: Vec<u32>,
+        border: impl Fn(&WindowRow) -> Option<(i64, i64)>,
+    ) -> Self {
         rows.sort_unstable();
+        let reach = rows.iter().map(|&row| &table.rows[row as usize]).map(|row| clipped(row, border(row))).collect();
         let mut subjects: Vec<u32> = rows.iter().map(|&row| table.rows[row as usize].subject).collect();
         subjects.sort_unstable();
         subjects.dedup();
-        Self { rows, subjects, role: PhantomData }
+        Self { rows, reach, subjects, role: PhantomData }
+    }
+
+    /// How far a delay may go from the row at `index` of [`rows`](Self::rows): to the end of the real samples that the
+    /// store keeps, and never across a border of the role.
+    ///
+    /// # Panics
+    /// When there is no such index.
+    pub fn reach(&self, index: usize) -> Reach {
+        self.reach[index]
     }
 
     /// Rows of the store, ascending.
@@ -98,9 +123,18 @@ impl<R: Role> Subset<R> {
     }
 }
 
+/// The row's own margins, cut at the border.
+fn clipped(row: &WindowRow, border: Option<(i64, i64)>) -> Reach {
+    let Some((first, end)) = border else { return Reach { left: row.left, right: row.right } };
+    let room = |samples: i64| u32::try_from(samples.max(0)).unwrap_or(u32::MAX);
+    let (before, after) = (row.start - first, end - (row.start + i64::from(row.trial_samples)));
+    Reach { left: row.left.min(room(before)), right: row.right.min(room(after)) }
+}
+
 impl<R: Role> Clone for Subset<R> {
     fn clone(&self) -> Self {
-        Self { rows: self.rows.clone(), subjects: self.subjects.clone(), role: PhantomData }
+        let (rows, reach, subjects) = (self.rows.clone(), self.reach.clone(), self.subjects.clone());
+        Self { rows, reach, subjects, role: PhantomData }
     }
 }
 

@@ -3,10 +3,12 @@
 use super::*;
 use crate::base::{ConfigTable, SignalKind, parse_table};
 use crate::data::splits::{PLANS, Plan};
-use crate::signal::{RecordingEntry, SubjectId};
+use crate::signal::{Normalisation, RecordingEntry, SubjectId, WindowSpec};
 
+const SPEC: WindowSpec =
+    WindowSpec { rate_hz: 10.0, length: 10, span: 10, margin: 0, eval_offset: 0, normalisation: Normalisation::Window };
 const CONTEXT: DrawContext<'static> =
-    DrawContext { pool_excludes: &[4], recipe_hash: "recipe", rejects: RejectScope::Training };
+    DrawContext { pool_excludes: &[4], spec: &SPEC, recipe_hash: "recipe", rejects: RejectScope::Training };
 
 /// One recording of 20 windows of 10 samples for each (subject, recording); classes cycle through `labels`.
 fn table(recordings: &[(&str, &str)], labels: &[Option<u16>]) -> WindowTable {

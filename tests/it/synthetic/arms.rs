@@ -43,8 +43,12 @@ impl Corpus {
         Synthetic::new(seed).write(&path).unwrap();
         let store = Store::open(&path).unwrap();
         let plan = PLANS.choose(KIND, &parse_table("name = \"shares\"").unwrap(), 0..0).unwrap();
-        let context =
-            DrawContext { pool_excludes: &[], recipe_hash: store.recipe_hash(), rejects: RejectScope::default() };
+        let context = DrawContext {
+            pool_excludes: &[],
+            spec: store.spec(),
+            recipe_hash: store.recipe_hash(),
+            rejects: RejectScope::default(),
+        };
         let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
         assert_eq!(split.pool().subjects(), [0, 1, 2, 3, 4, 5, 6, 7]);
         Self { store, split, seed, _folder: folder }

@@ -9,7 +9,7 @@ use super::evaluation::scale_of;
 use super::partners::{PartnerIndex, PartnerScope};
 use super::{HostBatch, LoaderError};
 use crate::base::{NormalTable, Purpose, Stream, StreamKey};
-use crate::data::splits::{Pool, Subset};
+use crate::data::splits::{Pool, Reach, Subset};
 use crate::data::store::Store;
 use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Scale, Source};
 
@@ -32,6 +32,8 @@ pub struct PoolLoader<'a> {
     store: &'a Store,
     /// Rows of the pool in the store's order; the place in this list is the slot.
     rows: Vec<u32>,
+    /// How far a delay may go from each of them.
+    reach: Vec<Reach>,
     subject: Vec<u32>,
     n_subjects: usize,
     loading: PoolLoading,
@@ -54,6 +56,7 @@ impl<'a> PoolLoader<'a> {
     ) -> Result<Self, LoaderError> {
         let table = store.table();
         let rows = pool.rows().to_vec();
+        let reach = (0..rows.len()).map(|slot| pool.reach(slot)).collect();
         let people = pool.subjects();
         let rank = |row: &u32| people.binary_search(&table.rows[*row as usize].subject);
         let subject: Result<Vec<u32>, usize> = rows.iter().map(|row| rank(row).map(|rank| rank as u32)).collect();
@@ -71,7 +74,7 @@ impl<'a> PoolLoader<'a> {
         }
         let normals = NormalTable::new(loading.seed);
         let (n_subjects, order) = (people.len(), Mutex::new(None));
-        Ok(Self { store, rows, subject, n_subjects, loading, augmentation, normals, partners, order })
+        Ok(Self { store, rows, reach, subject, n_subjects, loading, augmentation, normals, partners, order })
     }
 
     /// Windows of the pool.
@@ -144,6 +147,7 @@ impl<'a> PoolLoader<'a> {
         let spec = self.store.spec();
         let row = self.rows[slot as usize];
         let of = &self.store.table().rows[row as usize];
+        let reach = self.reach[slot as usize];
         let places = of.trial_samples - spec.length + 1;
         let position =
             StreamKey::new(self.loading.seed, Purpose::Position).epoch(epoch).row(row).stream().below(places);
@@ -153,8 +157,8 @@ impl<'a> PoolLoader<'a> {
         Nominal {
             slot,
             start,
-            earlier: (of.left + position) as usize,
-            later: (of.right + of.trial_samples - position - spec.length) as usize,
+            earlier: (reach.left + position) as usize,
+            later: (reach.right + of.trial_samples - position - spec.length) as usize,
             scale: scale_of(spec.normalisation, window),
         }
     }

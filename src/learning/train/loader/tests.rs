@@ -81,7 +81,12 @@ fn made_store(folder: &Path, table: &WindowTable) -> Store {
 
 fn split(store: &Store) -> Split {
     let plan = (PLANS.find("shares").unwrap().read)(SignalKind::Eeg, &parse_table("").unwrap()).unwrap();
-    let context = DrawContext { pool_excludes: &[], recipe_hash: store.recipe_hash(), rejects: RejectScope::Training };
+    let context = DrawContext {
+        pool_excludes: &[],
+        spec: store.spec(),
+        recipe_hash: store.recipe_hash(),
+        rejects: RejectScope::Training,
+    };
     plan.draw(store.table(), &context).unwrap().remove(0)
 }
 
