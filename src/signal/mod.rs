@@ -6,10 +6,12 @@
 
 mod annotation;
 mod recording;
+mod rr;
 mod time;
 mod window;
 
 pub use annotation::{Annotation, Event, Onset, Origin};
 pub use recording::{Channel, DateTime, Recording, Span, SubjectId, Unit, Warning};
+pub use rr::{RrFeatures, RrSet};
 pub use time::{round_half_up, seconds_to_samples};
 pub use window::{Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec, WindowTable};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::recording::{SubjectId, Unit};
+use super::rr::RrFeatures;
 
 /// How the samples of a window are scaled before anything else sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,11 @@ pub struct WindowRow {
     pub right: u32,
     /// Why the row is not used, if so.
     pub reject: Option<Reject>,
+    /// Whether the stretch lies in the first second of a causally normalised recording, in which mean and deviation
+    /// are not yet running.
+    pub warm_up: bool,
+    /// RR features; `None` for rows that no beat made.
+    pub rr: Option<RrFeatures>,
 }
 
 /// All rows of a store and the lists they point into.

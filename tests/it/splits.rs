@@ -38,6 +38,8 @@ fn mit_bih() -> WindowTable {
             left: 0,
             right: 0,
             reject: None,
+            warm_up: false,
+            rr: None,
         }));
     }
     table

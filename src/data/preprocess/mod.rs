@@ -7,6 +7,7 @@
 mod error;
 mod recipe;
 mod reject;
+mod rr;
 mod signal;
 mod summary;
 mod windows;

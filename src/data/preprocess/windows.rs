@@ -6,12 +6,13 @@ use serde::Serialize;
 use super::error::PreprocessError;
 use super::recipe::{Edge, Recipe};
 use super::reject::reject;
+use super::rr::rr_features;
 use super::signal::{extent, filtered};
 use crate::data::corpora::Lead;
-use crate::signal::{Event, Recording, WindowRow, WindowSpec, seconds_to_samples};
+use crate::signal::{Event, Recording, RrFeatures, WindowRow, WindowSpec, seconds_to_samples};
 
 /// Where a row lies in its recording; samples at the recording's rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Place {
     /// First sample of the nominal window or stretch.
     pub start: i64,
@@ -21,6 +22,8 @@ pub struct Place {
     pub label: Option<u16>,
     /// Length of the stretch.
     pub trial_samples: u32,
+    /// RR features of the beat that made the row.
+    pub rr: Option<RrFeatures>,
 }
 
 /// What gave no window, counted.
@@ -47,7 +50,7 @@ impl Dropped {
 }
 
 /// The rows of a recording, before any sample is looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// In order of the events.
     pub places: Vec<Place>,
@@ -94,8 +97,10 @@ pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> 
     let before = seconds_to_samples(recipe.before_s, rate_hz);
     let hop = seconds_to_samples(recipe.hop_s, rate_hz).max(1);
     let samples = samples as i64;
+    let mut rr = rr_of_events(events, rate_hz).into_iter();
     let mut plan = Plan::default();
     for event in events {
+        let rr = rr.next().flatten();
         let onset = event.onset.sample(rate_hz);
         let label = event.class;
         if onset < 0 || onset >= samples {
@@ -103,7 +108,8 @@ pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> 
             continue;
         }
         let Some(duration_s) = event.duration_s else {
-            let place = Place { start: onset - before, event: Some(onset), label, trial_samples: length as u32 };
+            let (start, event) = (onset - before, Some(onset));
+            let place = Place { start, event, label, trial_samples: length as u32, rr };
             plan.add(place, samples, recipe.edge);
             continue;
         };
@@ -114,19 +120,32 @@ pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> 
             let end = (onset + stretch).min(samples);
             let mut start = onset;
             while start + length <= end {
-                plan.places.push(Place { start, event: None, label, trial_samples: length as u32 });
+                plan.places.push(Place { start, event: None, label, trial_samples: length as u32, rr: None });
                 start += hop;
             }
             plan.dropped.partial += usize::from(start < end);
         } else {
-            plan.add(
-                Place { start: onset, event: Some(onset), label, trial_samples: stretch as u32 },
-                samples,
-                recipe.edge,
-            );
+            let (start, event) = (onset, Some(onset));
+            plan.add(Place { start, event, label, trial_samples: stretch as u32, rr: None }, samples, recipe.edge);
         }
     }
     plan
+}
+
+/// The RR features of every event that is a beat (a mark with a class and without duration), windowed or not.
+fn rr_of_events(events: &[Event], rate_hz: f64) -> Vec<Option<RrFeatures>> {
+    let mut beats: Vec<(f64, usize)> = (events.iter().enumerate())
+        .filter(|(_, event)| event.duration_s.is_none() && event.class.is_some())
+        .map(|(i, event)| (event.onset.seconds(rate_hz), i))
+        .collect();
+    // Marks may stand out of order in a file.
+    beats.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let times_s: Vec<f64> = beats.iter().map(|(time_s, _)| *time_s).collect();
+    let mut of_events = vec![None; events.len()];
+    for ((_, event), features) in beats.into_iter().zip(rr_features(&times_s)) {
+        of_events[event] = Some(features);
+    }
+    of_events
 }
 
 impl Plan {
@@ -199,6 +218,8 @@ pub fn cut(
             left,
             right,
             reject: rejected,
+            warm_up: false,
+            rr: place.rr,
         });
     }
     (samples, rows)

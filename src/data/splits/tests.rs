@@ -41,6 +41,8 @@ fn table(recordings: &[(&str, &str)], labels: &[Option<u16>]) -> WindowTable {
             left: 0,
             right: 0,
             reject: None,
+            warm_up: false,
+            rr: None,
         }));
     }
     table

@@ -353,6 +353,8 @@ fn read_rows(group: &Group) -> Result<Vec<WindowRow>, StoreFault> {
             left: left[i],
             right: right[i],
             reject,
+            warm_up: false,
+            rr: None,
         })
     };
     (0..subject.len()).map(row).collect()

@@ -47,6 +47,8 @@ fn table(n: u32) -> WindowTable {
         left: 2,
         right: 3,
         reject: (i == 2).then_some(Reject::Flat),
+        warm_up: false,
+        rr: None,
     };
     WindowTable {
         subjects: vec![SubjectId("p0".into()), SubjectId("p1".into())],

@@ -19,6 +19,8 @@ fn table(people: u32) -> WindowTable {
         left: 0,
         right: 0,
         reject: None,
+        warm_up: false,
+        rr: None,
     };
     WindowTable {
         subjects: (0..people).map(|person| SubjectId(format!("P{person:02}"))).collect(),

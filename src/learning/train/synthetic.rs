@@ -144,6 +144,8 @@ fn table() -> WindowTable {
         left: MARGIN as u32,
         right: MARGIN as u32,
         reject: None,
+        warm_up: false,
+        rr: None,
     };
     WindowTable {
         subjects: (0..PEOPLE).map(|person| SubjectId(id(person))).collect(),

@@ -53,6 +53,8 @@ fn table() -> WindowTable {
                 left: (i % 7).min(SPEC.margin),
                 right: i % 3,
                 reject: (i == 8).then_some(Reject::Flat),
+                warm_up: false,
+                rr: None,
             });
         }
     }
