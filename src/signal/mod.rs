@@ -5,12 +5,14 @@
 //! Start reading at [`Recording`], then [`WindowTable`].
 
 mod annotation;
+mod channel_names;
 mod recording;
 mod rr;
 mod time;
 mod window;
 
 pub use annotation::{Annotation, Event, Onset, Origin};
+pub use channel_names::{CanonicalLabel, RULES as LABEL_RULES, Rule as LabelRule, Undoes, canonical};
 pub use recording::{Channel, DateTime, Recording, Span, SubjectId, Unit, Warning};
 pub use rr::{RrFeatures, RrSet};
 pub use time::{round_half_up, seconds_to_samples};

@@ -250,3 +250,22 @@ fn stop_request_leaves_nothing() {
     assert!(matches!(stopped, Err(PreprocessError::Stopped(_))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_wrong_rate_is_named_with_both_remedies() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = fs::read(fixture("eegmmidb/S001/S001R04.edf")).unwrap();
+    // Records of 1.25 s instead of 1 s: 128 Hz.
+    bytes[244..248].copy_from_slice(b"1.25");
+    fs::write(folder.path().join("S001R04.edf"), bytes).unwrap();
+    let corpus = corpus(SignalKind::Eeg, "eegmmidb", folder.path(), "runs = [4]");
+    let out = folder.path().join("store.h5");
+    let error = make(&corpus, &Recipe::defaults(SignalKind::Eeg), &out, 1).unwrap_err();
+    let PreprocessError::Recording { path, fault, remedy } = &error else { panic!("{error}") };
+    assert!(path.ends_with("S001R04.edf"));
+    let PreprocessError::Rate { id, found_hz, expected_hz, .. } = &**fault else { panic!("{fault}") };
+    assert_eq!((id.as_str(), *found_hz, *expected_hz), ("S001R04", 128.0, 160.0));
+    let help = remedy.as_deref().unwrap();
+    assert!(help.contains("`exclude`") && help.contains("rate_hz = 160"), "{help}");
+    assert!(!out.exists());
+}

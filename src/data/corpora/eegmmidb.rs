@@ -181,7 +181,6 @@ impl Corpus for Eegmmidb {
                 found.excluded.push(Excluded { id, reason });
                 continue;
             }
-            listing::check_rate(NAME, &path, &id, RATE_HZ)?;
             let subject = SubjectId(person.to_owned());
             found.recordings.push(RecordingRef { path, id, subject, session: 1, run_number: Some(run) });
         }

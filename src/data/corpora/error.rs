@@ -54,21 +54,6 @@ pub enum CorpusError {
         /// The recording.
         id: String,
     },
-    /// A sampling rate that is not the corpus's.
-    #[error("{}: sampled at {found_hz} Hz, corpus `{corpus}` has {expected_hz} Hz", path.display())]
-    #[diagnostic(help("add `{id}` or its subject to the corpus's `exclude`, or remove the file"))]
-    WrongRate {
-        /// The corpus.
-        corpus: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The recording.
-        id: String,
-        /// Its rate.
-        found_hz: f64,
-        /// The corpus's rate.
-        expected_hz: f64,
-    },
     /// A lead that is not in a recording.
     #[error("{}: there is no lead `{lead}` among {}", path.display(), found.join(", "))]
     #[diagnostic(help("exclude the recording, or choose other `leads`"))]

@@ -77,10 +77,11 @@ pub trait Corpus: Send + Sync {
     /// The one sampling rate of its recordings.
     fn rate_hz(&self) -> f64;
 
-    /// What is in the folder, headers looked at.
+    /// What is in the folder, by names; no recording is opened. A rate that is not the corpus's is found, and refused or
+    /// resampled, by preprocessing.
     ///
     /// # Errors
-    /// A folder without recordings, an unknown subject, a rate that is not the corpus's outside its `exclude`.
+    /// A folder without recordings, an unknown subject.
     fn recordings(&self) -> Result<Listing, CorpusError>;
 
     /// Which channels are stored under which names.

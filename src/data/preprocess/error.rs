@@ -40,6 +40,22 @@ pub enum PreprocessError {
         /// What the others, or the corpus, have.
         expected: String,
     },
+    /// A recording whose rate is not the corpus's.
+    #[error("sampled at {found_hz} Hz, corpus `{corpus}` has {expected_hz} Hz")]
+    #[diagnostic(help(
+        "add `{id}` or its subject to the corpus's `exclude`, or have everything resampled to one rate: \
+         `rate_hz = {expected_hz}` in [preprocess]"
+    ))]
+    Rate {
+        /// The recording.
+        id: String,
+        /// The corpus.
+        corpus: String,
+        /// Its rate.
+        found_hz: f64,
+        /// The corpus's rate.
+        expected_hz: f64,
+    },
     /// A recording too short for the filter.
     #[error("{samples} samples are too few for the filter, which needs more than {needed}")]
     #[diagnostic(help("leave the recording out with the corpus's `exclude`"))]
@@ -74,6 +90,9 @@ pub enum PreprocessError {
         /// The fault.
         #[source]
         fault: Box<PreprocessError>,
+        /// The fault's own.
+        #[help]
+        remedy: Option<String>,
     },
     /// A source file cannot be read for its hash.
     #[error("{}: {source}", path.display())]
@@ -113,7 +132,10 @@ impl PreprocessError {
     pub(super) fn in_recording(self, path: &Path) -> Self {
         match self {
             Self::Format(_) | Self::Corpus(_) | Self::Store(_) | Self::Io { .. } | Self::Stopped(_) => self,
-            fault => Self::Recording { path: path.to_owned(), fault: Box::new(fault) },
+            fault => {
+                let remedy = miette::Diagnostic::help(&fault).map(|help| help.to_string());
+                Self::Recording { path: path.to_owned(), fault: Box::new(fault), remedy }
+            }
         }
     }
 }

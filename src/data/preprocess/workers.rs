@@ -118,18 +118,26 @@ fn parallel<T: Send>(
 fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result<Planned, PreprocessError> {
     let header = open(&of.path, Strictness::Strict)?.header().clone();
     let leads = corpus.leads(of, &header)?;
+    check_rate(corpus, of, &header, &leads)?;
     let recording = read(&of.path, Strictness::Strict)?;
     let events = corpus.events(of, &recording)?;
     let (samples, rate_hz) = extent(&recording, &leads, recipe)?;
-    if rate_hz != corpus.rate_hz() {
-        let label = leads.first().map_or_else(String::new, |lead| lead.lead.clone());
-        let expected = format!("{} Hz, the rate of the corpus", corpus.rate_hz());
-        return Err(PreprocessError::Channel { label, samples, rate_hz, expected });
-    }
     let plan = plan(&events, samples, rate_hz, recipe);
     let warnings = recording.warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
     let (content_hash, sources) = hashes(&header)?;
     Ok(Planned { leads, samples, places: plan.places, dropped: plan.dropped, content_hash, sources, warnings })
+}
+
+/// Holds the rate of every picked channel against the corpus's; others may have any.
+fn check_rate(corpus: &dyn Corpus, of: &RecordingRef, header: &Header, leads: &[Lead]) -> Result<(), PreprocessError> {
+    let picked = leads.iter().filter_map(|lead| header.channels.get(lead.channel));
+    match picked.map(|channel| channel.rate_hz).find(|&rate_hz| rate_hz != corpus.rate_hz()) {
+        None => Ok(()),
+        Some(found_hz) => {
+            let (corpus, expected_hz) = (corpus.name().to_owned(), corpus.rate_hz());
+            Err(PreprocessError::Rate { id: of.id.clone(), corpus, found_hz, expected_hz })
+        }
+    }
 }
 
 /// SHA-256 of the signal file (of several, that of their digests, one a line), and of every source file by its name.
