@@ -16,4 +16,6 @@ pub use channel_names::{CanonicalLabel, RULES as LABEL_RULES, Rule as LabelRule,
 pub use recording::{Channel, DateTime, Recording, Span, SubjectId, Unit, Warning};
 pub use rr::{RrFeatures, RrSet};
 pub use time::{round_half_up, seconds_to_samples};
-pub use window::{Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec, WindowTable};
+pub use window::{
+    FailedRecording, Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec, WindowTable,
+};

@@ -99,6 +99,15 @@ pub struct WindowRow {
     pub rr: Option<RrFeatures>,
 }
 
+/// A recording that could not be read and is missing in a store, because the recipe's `allow_failed` said to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRecording {
+    /// As [`RecordingEntry::id`].
+    pub id: String,
+    /// Why, with the file and the place.
+    pub reason: String,
+}
+
 /// All rows of a store and the lists they point into.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowTable {
@@ -110,6 +119,8 @@ pub struct WindowTable {
     pub classes: Vec<String>,
     /// One entry a row of the store.
     pub rows: Vec<WindowRow>,
+    /// Recordings that failed and are missing; every table made from the store names them.
+    pub failed: Vec<FailedRecording>,
 }
 
 impl WindowTable {

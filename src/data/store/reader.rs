@@ -284,7 +284,7 @@ fn read_table(file: &Group, spec: &WindowSpec) -> Result<WindowTable, StoreFault
     let classes = texts(file, name::CLASSES, None)?;
     let recordings = read_recordings(&group(file, name::RECORDINGS)?)?;
     let rows = read_rows(&group(file, name::ROWS)?)?;
-    let table = WindowTable { subjects, recordings, classes, rows };
+    let table = WindowTable { subjects, recordings, classes, rows, failed: Vec::new() };
     check_table(&table, spec)?;
     Ok(table)
 }

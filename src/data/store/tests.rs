@@ -55,6 +55,7 @@ fn table(n: u32) -> WindowTable {
         recordings: vec![recording(0), recording(1)],
         classes: vec!["N".into(), "Q".into()],
         rows: (0..n).map(|i| WindowRow { right: 2 + (8 - (6 + i % 3)), ..row(i) }).collect(),
+        failed: Vec::new(),
     }
 }
 

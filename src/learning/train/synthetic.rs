@@ -152,6 +152,7 @@ fn table() -> WindowTable {
         recordings: (0..PEOPLE).map(recording).collect(),
         classes: vec!["first".to_owned(), "second".to_owned()],
         rows: (0..PEOPLE * WINDOWS).map(row).collect(),
+        failed: Vec::new(),
     }
 }
 
