@@ -51,7 +51,7 @@ impl Data<'_> {
         let predictions = self.predictions(self.split.validation(), probability);
         let value = match self.criterion.formula {
             Formula::Counts(of) => of(&predictions.confusion(self.classes)),
-            Formula::PeopleMean(_) | Formula::ClassCounts(..) => None,
+            _ => unreachable!("`criterion` admits formulas of the whole matrix only"),
         };
         value.unwrap_or(f64::NEG_INFINITY)
     }

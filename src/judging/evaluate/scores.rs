@@ -247,7 +247,8 @@ impl ArmPeople {
                     test_reads: reads,
                 });
             };
-            for metric in METRICS.iter().filter(|metric| metric.applies(&classes)) {
+            let counted = |metric: &&Metric| !matches!(metric.formula, Formula::Scores(_) | Formula::ClassScores(_));
+            for metric in METRICS.iter().filter(counted).filter(|metric| metric.applies(&classes)) {
                 for class in metric.targets(&classes) {
                     put(metric.name.to_owned(), class, all.estimate(metric, class));
                 }

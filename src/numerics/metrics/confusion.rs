@@ -126,6 +126,24 @@ impl Confusion {
         self.cells[truth * self.classes.len() + answer]
     }
 
+    /// All counts, row by row.
+    pub(super) fn cells(&self) -> &[u64] {
+        &self.cells
+    }
+
+    /// The counts less those of a matrix that is among them.
+    pub(super) fn without(&self, part: &Self) -> Self {
+        let cells = self.cells.iter().zip(&part.cells).map(|(all, part)| all - part).collect();
+        Self { classes: Arc::clone(&self.classes), cells }
+    }
+
+    /// Adds `sign` times `by`; no count may fall below 0.
+    pub(super) fn shift(&mut self, by: &[i64], sign: i64) {
+        for (cell, by) in self.cells.iter_mut().zip(by) {
+            *cell = cell.checked_add_signed(sign * by).expect("a matrix is taken from the sum that holds it");
+        }
+    }
+
     /// Adds another matrix `times` times.
     pub(super) fn add_times(&mut self, other: &Self, times: u64) {
         for (cell, more) in self.cells.iter_mut().zip(&other.cells) {

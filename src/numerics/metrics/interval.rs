@@ -1,14 +1,30 @@
-//! Intervals over people: the percentile bootstrap that resamples persons, never rows.
+//! Intervals over people: the bootstrap that resamples persons, never rows.
+
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Purpose, StreamKey};
 
 use super::confusion::Confusion;
-use super::{Formula, Metric};
+use super::{Formula, Metric, normal};
 
 /// With fewer people there is no interval, only a point.
 pub const MIN_PEOPLE: usize = 8;
 /// Share of undefined replicates above which there is no interval.
 const UNDEFINED_SHARE: f64 = 0.05;
+
+/// Which quantiles of the replicates are the ends of an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntervalForm {
+    /// The tails themselves.
+    #[default]
+    Percentile,
+    /// Corrected for bias and for a spread that changes with the value.
+    Bca,
+}
+
+/// Values this close count as equal: sums in another order differ in the last bits.
+pub(super) const EQUAL: f64 = 1e-12;
 
 /// How people are resampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +35,14 @@ pub struct Bootstrap {
     pub replicates: u32,
     /// Share of replicates inside the interval.
     pub level: f64,
+    /// Which quantiles are its ends.
+    pub form: IntervalForm,
 }
 
 impl Bootstrap {
-    /// 10,000 replicates, 95 %.
+    /// 10,000 replicates, 95 %, percentiles.
     pub fn new(seed: u64) -> Self {
-        Self { seed, replicates: 10_000, level: 0.95 }
+        Self { seed, replicates: 10_000, level: 0.95, form: IntervalForm::Percentile }
     }
 }
 
@@ -43,13 +61,15 @@ pub struct Estimate {
 
 /// The matrices of one arm, by training seed and person, and their resampled sums.
 pub struct Resamples {
-    by_seed: Vec<Vec<Confusion>>,
-    totals: Vec<Confusion>,
+    pub(super) by_seed: Vec<Vec<Confusion>>,
+    pub(super) totals: Vec<Confusion>,
     /// How often each person was drawn, by replicate; empty with too few people.
-    draws: Vec<Vec<u32>>,
+    pub(super) draws: Vec<Vec<u32>>,
     /// Sums by replicate, then by seed.
-    sums: Vec<Vec<Confusion>>,
-    level: f64,
+    pub(super) sums: Vec<Vec<Confusion>>,
+    pub(super) level: f64,
+    pub(super) seed: u64,
+    form: IntervalForm,
 }
 
 impl Resamples {
@@ -72,7 +92,7 @@ impl Resamples {
         let draws: Vec<Vec<u32>> = (0..replicates).map(|replicate| draw(bootstrap.seed, replicate, n)).collect();
         let sums =
             draws.iter().map(|times| by_seed.iter().map(|people| weighted_sum(people, times)).collect()).collect();
-        Self { by_seed, totals, draws, sums, level: bootstrap.level }
+        Self { by_seed, totals, draws, sums, level: bootstrap.level, seed: bootstrap.seed, form: bootstrap.form }
     }
 
     /// People it rests on.
@@ -85,37 +105,103 @@ impl Resamples {
         &self.totals
     }
 
+    /// The sums over everybody but one person, by seed.
+    pub(super) fn totals_without(&self, person: usize) -> Vec<Confusion> {
+        let less = |(total, people): (&Confusion, &Vec<Confusion>)| total.without(&people[person]);
+        self.totals.iter().zip(&self.by_seed).map(less).collect()
+    }
+
     /// The mean over seeds of `metric` (of `class`, where it is one of classes), with its interval.
     ///
+    /// # Panics
+    /// For a metric of one class without a class, and for one of probabilities, which no matrix holds.
+    ///
     /// # Source
-    /// `efron1993introduction`, percentile interval.
+    /// `efron1993introduction`, percentile and BCa intervals.
     pub fn estimate(&self, metric: &Metric, class: Option<usize>) -> Estimate {
-        let whole = |of: &dyn Fn(&Confusion) -> Option<f64>| -> (Option<f64>, Vec<Option<f64>>) {
-            let value = mean_defined(self.totals.iter().map(of));
-            (value, self.sums.iter().map(|sums| mean_defined(sums.iter().map(of))).collect())
-        };
-        let (value, replicates) = match (metric.formula, class) {
-            (Formula::Counts(of), _) => whole(&of),
-            (Formula::ClassCounts(of, _), Some(class)) => whole(&|confusion| of(confusion, class)),
+        match (metric.formula, class) {
+            (Formula::Counts(of), _) => self.estimate_counts(&of),
+            (Formula::ClassCounts(of, _), Some(class)) => self.estimate_counts(&|confusion| of(confusion, class)),
+            (Formula::PeopleMean(of), _) => self.estimate_people(of),
             (Formula::ClassCounts(..), None) => panic!("`{}` is a metric of one class", metric.name),
-            (Formula::PeopleMean(of), _) => {
-                let people: Vec<Vec<Option<f64>>> =
-                    self.by_seed.iter().map(|people| people.iter().map(of).collect()).collect();
-                let once = vec![1; self.n_subjects()];
-                let mean = |times: &Vec<u32>| mean_defined(people.iter().map(|values| weighted_mean(values, times)));
-                (mean(&once), self.draws.iter().map(mean).collect())
-            }
+            (Formula::Scores(_) | Formula::ClassScores(_), _) => panic!("`{}` is of probabilities", metric.name),
+        }
+    }
+
+    fn estimate_counts(&self, of: &dyn Fn(&Confusion) -> Option<f64>) -> Estimate {
+        let value = mean_defined(self.totals.iter().map(of));
+        let replicates: Vec<_> = self.sums.iter().map(|sums| mean_defined(sums.iter().map(of))).collect();
+        let rest = |person| mean_defined(self.totals_without(person).iter().map(of));
+        self.told(value, &replicates, &rest)
+    }
+
+    fn estimate_people(&self, of: fn(&Confusion) -> Option<f64>) -> Estimate {
+        let people: Vec<Vec<Option<f64>>> = self.by_seed.iter().map(|people| people.iter().map(of).collect()).collect();
+        let mean = |times: &Vec<u32>| mean_defined(people.iter().map(|values| weighted_mean(values, times)));
+        let once = vec![1; self.n_subjects()];
+        let replicates: Vec<_> = self.draws.iter().map(mean).collect();
+        let rest = |person| {
+            let mut times = once.clone();
+            times[person] = 0;
+            mean(&times)
         };
-        let mut defined: Vec<f64> = replicates.iter().flatten().copied().collect();
-        let undefined = (replicates.len() - defined.len()) as u32;
-        let enough = !replicates.is_empty() && f64::from(undefined) <= UNDEFINED_SHARE * replicates.len() as f64;
-        let interval = (enough && value.is_some()).then(|| {
-            defined.sort_by(f64::total_cmp);
-            let tail = (1.0 - self.level) / 2.0;
-            (quantile(&defined, tail), quantile(&defined, 1.0 - tail))
-        });
+        self.told(mean(&once), &replicates, &rest)
+    }
+
+    fn told(&self, value: Option<f64>, replicates: &[Option<f64>], rest: &dyn Fn(usize) -> Option<f64>) -> Estimate {
+        let rest: Vec<Option<f64>> = match self.form {
+            IntervalForm::Percentile => Vec::new(),
+            IntervalForm::Bca => (0..self.n_subjects()).map(rest).collect(),
+        };
+        let (interval, undefined) = interval_of(replicates, value, &rest, self.level, self.form);
         Estimate { value, interval, n_subjects: self.n_subjects(), undefined }
     }
+}
+
+/// The interval of a value from its replicates, and how many of these are undefined. `rest`: the value without each
+/// person in turn, for BCa. None without replicates, with too many undefined ones, or where BCa has no form (all
+/// replicates on one side of the value, everybody alike).
+pub(super) fn interval_of(
+    replicates: &[Option<f64>],
+    value: Option<f64>,
+    rest: &[Option<f64>],
+    level: f64,
+    form: IntervalForm,
+) -> (Option<(f64, f64)>, u32) {
+    let mut defined: Vec<f64> = replicates.iter().flatten().copied().collect();
+    let undefined = (replicates.len() - defined.len()) as u32;
+    let enough = !replicates.is_empty() && f64::from(undefined) <= UNDEFINED_SHARE * replicates.len() as f64;
+    let (true, Some(value)) = (enough, value) else { return (None, undefined) };
+    defined.sort_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    let tails = match form {
+        IntervalForm::Percentile => Some((tail, 1.0 - tail)),
+        IntervalForm::Bca => bca_tails(&defined, value, rest, tail),
+    };
+    (tails.map(|(low, high)| (quantile(&defined, low), quantile(&defined, high))), undefined)
+}
+
+/// Where BCa reads the sorted replicates.
+fn bca_tails(sorted: &[f64], value: f64, rest: &[Option<f64>], tail: f64) -> Option<(f64, f64)> {
+    // Replicates of the very people have the value, but for the order of a sum.
+    let less = sorted.partition_point(|replicate| *replicate < value - EQUAL);
+    let at_most = sorted.partition_point(|replicate| *replicate <= value + EQUAL);
+    let bias = normal::quantile((less + at_most) as f64 / (2.0 * sorted.len() as f64));
+    let rest: Vec<f64> = rest.iter().copied().collect::<Option<_>>()?;
+    let mean = rest.iter().sum::<f64>() / rest.len() as f64;
+    let (mut squares, mut cubes) = (0.0, 0.0);
+    for one in rest {
+        let u: f64 = mean - one;
+        squares += u.powi(2);
+        cubes += u.powi(3);
+    }
+    let acceleration = cubes / (6.0 * squares.powf(1.5));
+    let place = |tail: f64| {
+        let moved = bias + normal::quantile(tail);
+        let share = normal::below(bias + moved / (1.0 - acceleration * moved));
+        (share.is_finite() && bias.is_finite()).then_some(share)
+    };
+    Some((place(tail)?, place(1.0 - tail)?))
 }
 
 /// How often each of `n` people is drawn in a replicate.

@@ -6,12 +6,16 @@
 //! Invariant: sums are f64 or whole numbers; nothing here sees a tensor, a file or a name of a person.
 
 mod aami;
+mod calibration;
 mod confusion;
 mod counts;
 mod interval;
+mod normal;
+mod paired;
 
 pub use confusion::{Classes, Confusion, Predictions};
-pub use interval::{Bootstrap, Estimate, MIN_PEOPLE, Resamples};
+pub use interval::{Bootstrap, Estimate, IntervalForm, MIN_PEOPLE, Resamples};
+pub use paired::{Difference, SIGNIFICANT, effect, holm, sign_flip, wilcoxon};
 
 /// One formula and what it is called in scores.
 pub struct Metric {
@@ -36,6 +40,10 @@ pub enum Formula {
     ClassCounts(fn(&Confusion, usize) -> Option<f64>, ClassScope),
     /// The mean over people of a formula of each person's own matrix; people for whom it is undefined are left out.
     PeopleMean(fn(&Confusion) -> Option<f64>),
+    /// Of all probabilities; no interval, because no sum over people holds it.
+    Scores(fn(&Predictions, &Classes) -> Option<f64>),
+    /// Of all probabilities, for one class.
+    ClassScores(fn(&Predictions, &Classes, usize) -> Option<f64>),
 }
 
 /// For which classes a class formula is given.
@@ -56,8 +64,10 @@ impl Metric {
     /// The classes for which it gives a value; `None` alone for a metric of the whole matrix.
     pub fn targets(&self, classes: &Classes) -> Vec<Option<usize>> {
         match self.formula {
-            Formula::Counts(_) | Formula::PeopleMean(_) => vec![None],
-            Formula::ClassCounts(_, ClassScope::Scored) => classes.scored().map(Some).collect(),
+            Formula::Counts(_) | Formula::PeopleMean(_) | Formula::Scores(_) => vec![None],
+            Formula::ClassCounts(_, ClassScope::Scored) | Formula::ClassScores(_) => {
+                classes.scored().map(Some).collect()
+            }
             Formula::ClassCounts(_, ClassScope::Named(names)) => {
                 names.iter().filter_map(|name| classes.index(name)).map(Some).collect()
             }
@@ -87,6 +97,15 @@ const fn ec57(name: &'static str, summary: &'static str, formula: fn(&Confusion,
     Metric { name, summary, sources: &["aami1998ec57"], needs: aami::CLASSES, formula }
 }
 
+const fn scores(
+    name: &'static str,
+    summary: &'static str,
+    sources: &'static [&'static str],
+    formula: fn(&Predictions, &Classes) -> Option<f64>,
+) -> Metric {
+    Metric { name, summary, sources, needs: &[], formula: Formula::Scores(formula) }
+}
+
 /// All metrics, in the order of tables.
 pub static METRICS: &[Metric] = &[
     counts("accuracy", "share of rows that are right", &[], counts::accuracy),
@@ -107,6 +126,20 @@ pub static METRICS: &[Metric] = &[
     ec57("+p-ec57", "+P by the cells of EC57", aami::ec57_positive_predictivity),
     ec57("fpr-ec57", "FPR by the cells of EC57", aami::ec57_false_positive_rate),
     ec57("f1-ec57", "F1 by the cells of EC57", aami::ec57_f1),
+    scores(
+        "ece",
+        "how far the top probability lies from the share that is right, over 15 bins",
+        &["guo2017calibration"],
+        calibration::expected_error,
+    ),
+    scores("brier", "squared error of all probabilities, summed over classes", &["brier1950"], calibration::brier),
+    Metric {
+        name: "auroc",
+        summary: "share of pairs of one class and another that its probability puts in order",
+        sources: &[],
+        needs: &[],
+        formula: Formula::ClassScores(calibration::auroc),
+    },
 ];
 
 /// The metric called `name`.
