@@ -109,7 +109,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "src/data/splits",
         "PLANS",
-        &["mod.rs", "build.rs", "error.rs", "ledger.rs", "order.rs", "proof.rs", "role.rs", "tests.rs"],
+        &["mod.rs", "build.rs", "error.rs", "labels.rs", "ledger.rs", "order.rs", "proof.rs", "role.rs", "tests.rs"],
     ),
 ];
 

@@ -167,6 +167,14 @@ impl Split {
         self.fold
     }
 
+    /// The same split with some of the training rows, ascending.
+    pub(super) fn with_train(&self, table: &WindowTable, rows: &[u32], note: String) -> Self {
+        let mut fewer = self.clone();
+        fewer.train = self.train.only(table, |row| rows.binary_search(&row).is_ok());
+        fewer.proof.recount_train(table, &fewer.train, note);
+        fewer
+    }
+
     /// Hands out the test rows against a finished selection and writes the reading down first.
     ///
     /// # Errors

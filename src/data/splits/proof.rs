@@ -145,6 +145,13 @@ impl Proof {
         self.pool.rejects.clone_from(&self.roles.train.rejects);
     }
 
+    /// Counts the rows that training keeps, and says why they are fewer.
+    pub(super) fn recount_train(&mut self, table: &WindowTable, train: &Subset<Train>, note: String) {
+        let rejects = std::mem::take(&mut self.roles.train.rejects);
+        self.roles.train = RoleProof { rejects, ..contents(table, train.rows()) };
+        self.notes.push(note);
+    }
+
     /// The first thing that two roles share, as an error.
     pub(super) fn refuse_leaks(&self) -> Result<(), SplitError> {
         for shared in &self.intersections {

@@ -102,6 +102,17 @@ impl<R: Role> Subset<R> {
         &self.rows
     }
 
+    /// The rows that `wanted` asks for, in the same role: fewer rows can leak nothing.
+    #[must_use]
+    pub fn only(&self, table: &WindowTable, wanted: impl Fn(u32) -> bool) -> Self {
+        let kept = self.rows.iter().zip(&self.reach).filter(|(row, _)| wanted(**row));
+        let (rows, reach): (Vec<u32>, Vec<Reach>) = kept.map(|(row, reach)| (*row, *reach)).unzip();
+        let mut subjects: Vec<u32> = rows.iter().map(|&row| table.rows[row as usize].subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        Self { rows, reach, subjects, role: PhantomData }
+    }
+
     /// The people of these rows, as indices into the table's subjects, ascending.
     pub fn subjects(&self) -> &[u32] {
         &self.subjects

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{ConfigTable, SignalKind, parse_table};
-use crate::data::splits::{PLANS, Plan};
+use crate::data::splits::{LabelBudget, PLANS, Plan};
 use crate::signal::{Normalisation, RecordingEntry, SubjectId, WindowSpec};
 
 const SPEC: WindowSpec =
@@ -220,4 +220,40 @@ mod laws {
             }
         }
     }
+}
+
+#[test]
+fn label_shares_are_nested_and_keep_a_window_of_each_person_and_class() {
+    let table = people(10);
+    let whole = draw("shares", "", &table).unwrap().remove(0);
+    let rows = |share: f64, draw: u32| {
+        let fewer = whole.with_labels(&table, &LabelBudget { share, draw, people: None }).unwrap();
+        assert_eq!(fewer.pool().rows(), whole.pool().rows());
+        assert_eq!(fewer.validation().rows(), whole.validation().rows());
+        fewer.train().rows().to_vec()
+    };
+    // Five windows of each of two classes a person.
+    let (least, fifth, most) = (rows(0.01, 0), rows(0.2, 0), rows(0.5, 0));
+    let groups = whole.train().subjects().len() * 2;
+    assert_eq!([least.len(), fifth.len(), most.len()], [groups, groups, groups * 3]);
+    assert!(least.iter().all(|row| most.contains(row)) && most.iter().all(|row| whole.train().rows().contains(row)));
+    assert_ne!(rows(0.5, 1), most);
+    assert_eq!(rows(1.0, 3), whole.train().rows());
+}
+
+#[test]
+fn fewer_labelled_people_are_the_first_of_the_order_and_the_proof_says_so() {
+    let table = people(10);
+    let whole = draw("shares", "", &table).unwrap().remove(0);
+    let budget = |people| LabelBudget { people: Some(people), ..LabelBudget::default() };
+    let two = whole.with_labels(&table, &budget(2)).unwrap();
+    let three = whole.with_labels(&table, &budget(3)).unwrap();
+    assert_eq!((two.train().subjects().len(), two.train().len()), (2, 20));
+    assert!(two.train().subjects().iter().all(|person| three.train().subjects().contains(person)));
+    assert_eq!(two.proof().roles.train.windows, 20);
+    assert!(two.proof().notes.last().unwrap().starts_with("labels of 20 of"), "{:?}", two.proof().notes);
+    assert_eq!(two.hash(), whole.hash());
+    assert!(matches!(whole.with_labels(&table, &budget(99)), Err(SplitError::Setting { .. })));
+    let none = LabelBudget { share: 0.0, ..LabelBudget::default() };
+    assert!(matches!(whole.with_labels(&table, &none), Err(SplitError::Setting { .. })));
 }
