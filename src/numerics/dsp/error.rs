@@ -28,6 +28,14 @@ pub enum DspError {
         /// The order.
         order: usize,
     },
+    /// Two rates that no ratio of small whole numbers relates.
+    #[error("{from_hz} Hz and {to_hz} Hz have no ratio of whole numbers up to 20000")]
+    Ratio {
+        /// Rate of the signal.
+        from_hz: f64,
+        /// Rate asked for.
+        to_hz: f64,
+    },
     /// A signal too short for the filter.
     #[error("{samples} samples are too few, more than {needed} are needed")]
     TooShort {

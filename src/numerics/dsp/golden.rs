@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::Deserialize;
 
-use super::{Band, Section, Sos, welch};
+use super::{Band, Ends, Ratio, Resampler, Section, Sos, subtract_baseline, welch};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -94,5 +94,65 @@ fn spectrum_equals_welch() {
         let spectrum = welch(&golden.input, golden.rate_hz, golden.segment).unwrap();
         assert_near(&spectrum.frequency_hz, &golden.frequency_hz, "frequencies");
         assert_near(&spectrum.density, &golden.density, "density");
+    }
+}
+
+#[derive(Deserialize)]
+struct ByLength {
+    resampled: Vec<Resampled>,
+    baselines: Vec<Baselines>,
+}
+
+#[derive(Deserialize)]
+struct Resampled {
+    rates: [f64; 2],
+    zero: Vec<f64>,
+    line: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Baselines {
+    rate_hz: f64,
+    left: Vec<f64>,
+}
+
+fn by_length() -> ByLength {
+    serde_json::from_str(include_str!("../../../fixtures/golden/dsp/by_length.json")).unwrap()
+}
+
+/// The signal and the digest of the script.
+fn plain(n: u64) -> Vec<f64> {
+    (0..n).map(|i| ((i * i * 7919 + i * 104_729) % 1009) as f64 / 100.0 - 5.0 + 0.02 * i as f64).collect()
+}
+
+fn assert_digest(values: &[f64], expected: f64, what: &str) {
+    let given: f64 = values.iter().enumerate().map(|(i, value)| value * (0.7 * i as f64 + 0.3).cos()).sum();
+    let most = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    assert!((given - expected).abs() <= 1e-9 * most, "{what}: {given}, SciPy {expected}");
+}
+
+#[test]
+fn every_length_from_2_to_200_is_resampled_as_scipy_does() {
+    for golden in by_length().resampled {
+        let [from_hz, to_hz] = golden.rates;
+        let resampler = Resampler::new(Ratio::of_rates(from_hz, to_hz).unwrap());
+        assert_eq!((golden.zero.len(), golden.line.len()), (199, 199));
+        for (n, (zero, line)) in (2..).zip(golden.zero.into_iter().zip(golden.line)) {
+            let what = format!("{n} samples from {from_hz} to {to_hz} Hz");
+            assert_digest(&resampler.resample(&plain(n), Ends::Zero), zero, &what);
+            assert_digest(&resampler.resample(&plain(n), Ends::Line), line, &what);
+        }
+    }
+}
+
+#[test]
+fn every_length_from_1_to_200_has_scipys_baseline() {
+    for golden in by_length().baselines {
+        assert_eq!(golden.left.len(), 200);
+        for (n, left) in (1..).zip(golden.left) {
+            let mut signal = plain(n);
+            subtract_baseline(&mut signal, golden.rate_hz);
+            assert_digest(&signal, left, &format!("{n} samples at {} Hz", golden.rate_hz));
+        }
     }
 }
