@@ -1,7 +1,7 @@
 //! The only place that makes files appear: written under a temporary name, synced, renamed; or grown line by line.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that gets its name only in [`AtomicFile::commit`]; dropped before that, it leaves nothing behind.
@@ -86,7 +86,7 @@ pub fn write_atomically(destination: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
-/// A file that only ever grows: whole lines at its end, past whatever stood there.
+/// A file that only ever grows: whole lines or records at its end, past whatever stood there.
 #[derive(Debug)]
 pub struct AppendFile(File);
 
@@ -115,7 +115,15 @@ impl AppendFile {
     /// # Errors
     /// When the write fails.
     pub fn append_line(&mut self, line: &str) -> io::Result<()> {
-        self.0.write_all(format!("{line}\n").as_bytes())
+        self.append(format!("{line}\n").as_bytes())
+    }
+
+    /// Adds bytes in a single write.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
     }
 
     /// Waits until the disk has it.
@@ -124,6 +132,47 @@ impl AppendFile {
     /// When syncing fails.
     pub fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
+    }
+}
+
+/// A file whose lock one process holds: as long as the value lives, nobody else gets one of that path. The system takes
+/// the lock from a process that ends, however it ends, so a file left behind claims nothing.
+#[derive(Debug)]
+pub struct LockFile {
+    _held: File,
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is ours.
+    Taken(LockFile),
+    /// Another process has it; what that process wrote into the file.
+    Held(String),
+}
+
+impl LockFile {
+    /// Asks for the lock of `path`, whose folder exists, and writes `owner` into the file.
+    ///
+    /// # Errors
+    /// A file that cannot be made, or a file system without locks.
+    pub fn claim(path: &Path, owner: &str) -> io::Result<Claim> {
+        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)?;
+                file.rewind()?;
+                file.write_all(owner.as_bytes())?;
+                Ok(Claim::Taken(Self { _held: file }))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Who holds it is told as far as it can be read.
+                let _ = file.read_to_string(&mut holder);
+                Ok(Claim::Held(holder))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 
@@ -144,6 +193,18 @@ mod tests {
             |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
         assert_eq!(names(&folder.path().join("a")), [".hidden"]);
         assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_given_back_with_the_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let Claim::Taken(first) = LockFile::claim(&path, "the first").unwrap() else { panic!("held by nobody") };
+        let Claim::Held(holder) = LockFile::claim(&path, "2").unwrap() else { panic!("taken twice") };
+        assert_eq!(holder, "the first");
+        drop(first);
+        assert!(matches!(LockFile::claim(&path, "2").unwrap(), Claim::Taken(_)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2");
     }
 
     #[test]

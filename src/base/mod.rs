@@ -6,6 +6,7 @@
 
 mod atomic;
 mod config;
+mod difference;
 mod digest;
 mod kind;
 mod nearest;
@@ -13,8 +14,9 @@ mod registry;
 mod stream;
 mod watch;
 
-pub use atomic::{AppendFile, AtomicFile, sweep_partials, write_atomically};
+pub use atomic::{AppendFile, AtomicFile, Claim, LockFile, sweep_partials, write_atomically};
 pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table, toml_text};
+pub use difference::{Difference, Differences};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;
 pub use nearest::nearest;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 pub trait Progress: Send + Sync {
     /// A new stretch of work named `what` with `total` units (0: unknown) of `unit` begins.
     fn begin(&self, what: &str, total: u64, unit: &str);
+    /// Of the stretch that has just begun, `done` units were finished by an earlier session: rates and remaining times
+    /// must not count them as work of this one.
+    fn done_before(&self, _done: u64) {}
     /// `done` units are finished; `note` is a short state such as the loss.
     fn advance(&self, done: u64, note: &str);
     /// The stretch ended.

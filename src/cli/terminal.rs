@@ -60,6 +60,15 @@ impl Progress for Bars {
         });
     }
 
+    fn done_before(&self, done: u64) {
+        self.with(|current| {
+            if let Some(bar) = current {
+                bar.set_position(done);
+                bar.reset_eta();
+            }
+        });
+    }
+
     fn advance(&self, done: u64, note: &str) {
         self.with(|current| {
             if let Some(bar) = current {
@@ -93,6 +102,8 @@ struct Stretch {
     what: String,
     unit: String,
     total: u64,
+    /// Finished by an earlier session.
+    before: u64,
     done: u64,
     note: String,
     began: Instant,
@@ -108,12 +119,19 @@ impl Progress for Plain {
             what: what.to_owned(),
             unit: unit.to_owned(),
             total,
+            before: 0,
             done: 0,
             note: String::new(),
             began: now,
             printed: now,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stretch);
+    }
+
+    fn done_before(&self, done: u64) {
+        if let Some(stretch) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            (stretch.before, stretch.done) = (done, done);
+        }
     }
 
     fn advance(&self, done: u64, note: &str) {
@@ -143,9 +161,10 @@ impl Progress for Plain {
 impl Stretch {
     fn state(&self) -> String {
         let elapsed = self.began.elapsed().as_secs_f64().max(1e-3);
-        let rate = self.done as f64 / elapsed;
+        let now = self.done.saturating_sub(self.before);
+        let rate = now as f64 / elapsed;
         let Self { what, unit, total, done, note, .. } = self;
-        if *total == 0 || self.done == 0 {
+        if *total == 0 || now == 0 {
             return format!("{what}: {done} {unit}, {rate:.1}/s {note}");
         }
         let left = (total.saturating_sub(*done)) as f64 / rate;
@@ -169,8 +188,11 @@ mod tests {
     fn plain_state_gives_rate_and_remaining_time() {
         let began = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
         let (what, unit, note) = ("pretrain".to_owned(), "windows".to_owned(), "loss 3.1".to_owned());
-        let stretch = Stretch { what, unit, total: 400, done: 100, note, began, printed: began };
+        let mut stretch = Stretch { what, unit, total: 400, before: 0, done: 100, note, began, printed: began };
         assert_eq!(stretch.state(), "pretrain: 100/400 windows, 10.0/s, 30.0 s left loss 3.1");
+        // A resumed run has taken 50 of its 100 steps in these ten seconds.
+        stretch.before = 50;
+        assert_eq!(stretch.state(), "pretrain: 100/400 windows, 5.0/s, 1 min 00 s left loss 3.1");
     }
 
     #[test]

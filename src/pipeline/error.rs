@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::base::Differences;
+
 use super::text::Place;
 
 /// A pipeline that cannot be read or run.
@@ -83,19 +85,15 @@ pub enum PipelineError {
         steps: u64,
     },
     /// A run that another pipeline began.
-    #[error("{}: the run was begun with {key} = {found}, this pipeline says {needed}", path.display())]
+    #[error("{}: the run was begun with another pipeline: {differences}", path.display())]
     #[diagnostic(help(
         "go on with the pipeline of the run (pipeline.toml in it), begin a new run with --out, or delete the folder"
     ))]
     OtherPipeline {
         /// The run folder.
         path: PathBuf,
-        /// The first key that differs.
-        key: String,
-        /// Its value in the run.
-        found: String,
-        /// Its value in the pipeline.
-        needed: String,
+        /// All keys that differ.
+        differences: Differences,
     },
 }
 

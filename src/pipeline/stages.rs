@@ -1,12 +1,13 @@
 //! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
 //! of the pipeline and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::base::Differences;
 use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
@@ -14,9 +15,9 @@ use crate::judging::downstream::Bench;
 use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round, Score};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
-    Checkpoints, Contract, PoolRecord, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
+    Checkpoints, Contract, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
 };
-use crate::runs::{Existing, Journal, RunFolder};
+use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
@@ -55,16 +56,13 @@ pub struct PretrainedFile {
     pub checkpoint: PathBuf,
 }
 
-/// What a journal begins with.
+/// What a journal begins with. It says what is run; the commands that did it stand in a file of their own.
 #[derive(Serialize)]
 struct Beginning<'a> {
-    command: &'a str,
     tool_version: &'static str,
     pipeline_hash: String,
     recipe_hash: &'a str,
     split_hashes: Vec<&'a str>,
-    store: &'a Path,
-    resumed: bool,
 }
 
 impl<'a> Run<'a> {
@@ -74,39 +72,40 @@ impl<'a> Run<'a> {
     /// A run folder that is there and should not be; one of another pipeline; whatever preprocessing, the store or the
     /// plan report. A folder that was not there is not made then.
     pub fn begin(pipeline: &'a Pipeline, existing: Existing, means: &'a Means) -> Result<Self, Error> {
-        let occupied = pipeline.folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-        let existing = match (existing, occupied) {
-            // The refusal comes before the work.
+        let occupied = RunFolder::occupied(&pipeline.folder);
+        // Refusals and the claim come before the work; a new folder is made after it.
+        let taken_up = match (existing, occupied) {
             (Existing::Refuse, true) => {
-                return Err(crate::runs::RunError::Exists { path: pipeline.folder.clone() }.into());
+                return Err(RunError::Exists { path: pipeline.folder.clone() }.into());
             }
             (Existing::Resume, true) => {
                 same_pipeline(pipeline, &RunFolder::open(&pipeline.folder)?)?;
-                Existing::Resume
+                Some(RunFolder::create(&pipeline.folder, Existing::Resume, &means.command)?)
             }
-            (Existing::Resume, false) => Existing::Refuse,
-            (other, _) => other,
+            _ => None,
         };
         let store = prepare(pipeline, Stale::Refuse, means)?.store;
         let splits = draw(pipeline, &store)?;
         tell_splits(&splits, means);
-        let folder = RunFolder::create(&pipeline.folder, existing)?;
-        if existing != Existing::Resume {
-            folder.write_pipeline(&pipeline.to_toml())?;
-        }
+        let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };
+        let folder = match taken_up {
+            Some(folder) => folder,
+            None => {
+                let existing = if existing == Existing::Overwrite { existing } else { Existing::Refuse };
+                let folder = RunFolder::create(&pipeline.folder, existing, &means.command)?;
+                folder.write_pipeline(&pipeline.to_toml())?;
+                folder
+            }
+        };
         folder.write_splits(&splits.iter().map(Split::proof).collect::<Vec<_>>())?;
         let mut journal = folder.journal()?;
-        let resume = if existing == Existing::Resume { Resume::FromLast } else { Resume::Anew };
-        journal.record(
+        journal.record_once(
             "begin",
             &Beginning {
-                command: &means.command,
                 tool_version: env!("CARGO_PKG_VERSION"),
                 pipeline_hash: pipeline.hash(),
                 recipe_hash: store.recipe_hash(),
                 split_hashes: splits.iter().map(Split::hash).collect(),
-                store: store.path(),
-                resumed: existing == Existing::Resume,
             },
         )?;
         Ok(Self { pipeline, means, store, splits, folder, journal, resume })
@@ -159,15 +158,9 @@ impl<'a> Run<'a> {
             for (index, arm) in self.pipeline.arms.iter().enumerate() {
                 let pretrained = self.finished(index, fold, seed)?;
                 let place = Place { store: &self.store, split: &self.splits[fold], settings: &self.pipeline.evaluate };
-                let (folder, resume) = (&self.folder, self.resume);
-                let (contract, every) =
-                    (self.supervised_contract(&pretrained.contract), self.pipeline.train.checkpoint_every);
-                let checkpoints = |arm: &str, fold: u16, word: &str| {
-                    let path = folder.checkpoint_folder(arm, fold)?.join(word);
-                    Ok(Checkpoints::new(path, contract.clone(), every, resume))
-                };
+                let places = self.places(&pretrained.contract);
                 let watch = &self.means.watch;
-                let mut bench = Bench { watch, journal: Some(&mut self.journal), checkpoints: Some(&checkpoints) };
+                let mut bench = Bench { watch, journal: Some(&mut self.journal), places: Some(&places) };
                 let name = format!("{}-{way_name}", arm.name);
                 lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut bench)?);
             }
@@ -211,7 +204,7 @@ impl<'a> Run<'a> {
         let evaluated = evaluation.finish()?;
         self.folder.write_predictions(&evaluation.predictions())?;
         self.folder.write_scores(&evaluated.scores)?;
-        self.journal.record("end", &json!({ "test_windows": evaluated.n_windows }))?;
+        self.journal.record_once("end", &json!({ "test_windows": evaluated.n_windows }))?;
         self.folder.seal()?;
         Ok(evaluated)
     }
@@ -233,22 +226,23 @@ impl<'a> Run<'a> {
             .collect();
         let split = &self.splits[fold];
         let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
-        let (folder, resume, every) = (&self.folder, self.resume, self.pipeline.train.checkpoint_every);
-        let contract = self.supervised_contract(&first.contract);
-        let checkpoints = |arm: &str, fold: u16, word: &str| {
-            let path = folder.checkpoint_folder(arm, fold)?.join(word);
-            Ok(Checkpoints::new(path, contract.clone(), every, resume))
-        };
-        let mut bench =
-            Bench { watch: &self.means.watch, journal: Some(&mut self.journal), checkpoints: Some(&checkpoints) };
+        let places = self.places(&first.contract);
+        let mut bench = Bench { watch: &self.means.watch, journal: Some(&mut self.journal), places: Some(&places) };
         Ok(evaluation.judge(&round, &mut bench)?)
     }
 
-    /// Supervised training goes on only under the very pipeline that it was begun with.
-    fn supervised_contract(&self, pretraining: &Contract) -> Contract {
-        let pool: PoolRecord = pretraining.pool.clone();
+    /// Where supervised trainings keep their state. They go on only under the very pipeline that they were begun with.
+    fn places(
+        &self,
+        pretraining: &Contract,
+    ) -> impl Fn(&str, u16, &str) -> Result<(Checkpoints, Events), RunError> + 'static {
         let settings = [("pipeline".to_owned(), Value::from(self.pipeline.hash()))].into_iter().collect();
-        Contract { pool, settings, ..pretraining.clone() }
+        let contract = Contract { settings, ..pretraining.clone() };
+        let (folder, resume, every) = (self.folder.clone(), self.resume, self.pipeline.train.checkpoint_every);
+        move |arm, fold, word| {
+            let path = folder.checkpoint_folder(arm, fold)?.join(word);
+            Ok((Checkpoints::new(path, contract.clone(), every, resume), folder.events(arm, fold, word)?))
+        }
     }
 
     /// Every fold with every seed, folds outside: a fold's arms are judged together.
@@ -281,6 +275,7 @@ impl<'a> Run<'a> {
             watch: &means.watch,
             journal: Some((&mut self.journal, labels)),
             checkpoints: Some((folder.clone(), self.resume)),
+            events: Some(self.folder.events(&arm.name, split.fold(), &format!("seed-{seed}"))?),
         };
         let pretrained = pretrain(&order, data, &means.device, record)?;
         // For PyTorch and others: a checkpoint holds flat tensors, these have state_dict names.
@@ -349,26 +344,15 @@ fn same_pipeline(pipeline: &Pipeline, folder: &RunFolder) -> Result<(), Error> {
     let path = folder.path().join("pipeline.toml");
     let saved = super::PipelineText::new(path.display().to_string(), folder.read_pipeline()?);
     let saved = Pipeline::parse(&saved, None)?;
-    if saved.hash() == pipeline.hash() {
+    let settings = |pipeline: &Pipeline| match pipeline.resolved() {
+        Value::Object(keys) => {
+            keys.into_iter().filter(|(key, _)| !super::parse::PLACES.contains(&key.as_str())).collect()
+        }
+        other => other,
+    };
+    let differences = Differences::between(&settings(&saved), &settings(pipeline));
+    if differences.is_empty() {
         return Ok(());
     }
-    let (key, found, needed) = difference("", &saved.resolved(), &pipeline.resolved()).unwrap_or_default();
-    Err(PipelineError::OtherPipeline { path: folder.path().to_owned(), key, found, needed }.into())
-}
-
-/// The first key, in order, in which two resolved pipelines differ, and its two values.
-fn difference(prefix: &str, one: &Value, other: &Value) -> Option<(String, String, String)> {
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            let place = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
-            let value = |of: &serde_json::Map<String, Value>, key: &str| of.get(key).cloned().unwrap_or(Value::Null);
-            let moved = |key: &str| prefix.is_empty() && super::parse::PLACES.contains(&key);
-            keys.into_iter()
-                .filter(|key| !moved(key))
-                .find_map(|key| difference(&place(key), &value(one, key), &value(other, key)))
-        }
-        (one, other) if one == other => None,
-        (one, other) => Some((prefix.to_owned(), one.to_string(), other.to_string())),
-    }
+    Err(PipelineError::OtherPipeline { path: folder.path().to_owned(), differences }.into())
 }

@@ -13,6 +13,26 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process writes there.
+    #[error("{}: another process writes this run ({holder})", path.display())]
+    #[diagnostic(help("wait until it has ended or end it, or give this run another folder with --out"))]
+    Claimed {
+        /// The folder.
+        path: PathBuf,
+        /// The process, as it told itself.
+        holder: String,
+    },
+    /// The file system gives no locks, so two processes could write one run.
+    #[error("{}: the run folder cannot be claimed: {source}", path.display())]
+    #[diagnostic(help(
+        "is the folder writable? A file system without locks holds no run folder: name one on a local disk with --out"
+    ))]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// There is no run to go on with.
     #[error("{} is no run folder: it has no {missing}", path.display())]
     #[diagnostic(help("name the folder that `biossl run` wrote"))]
@@ -31,7 +51,9 @@ pub enum RunError {
     },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
-    #[diagnostic(help("is the folder writable, and is there room on the disk?"))]
+    #[diagnostic(help(
+        "is the folder writable, and is there room on the disk? What was written before is whole: --resume goes on from it"
+    ))]
     Io {
         /// The file.
         path: PathBuf,

@@ -1,16 +1,20 @@
 //! The only place that knows what the files of a run are called.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use crate::base::{sweep_partials, write_atomically};
+use crate::base::{AppendFile, Claim, LockFile, sweep_partials, write_atomically};
 
 use super::RunError;
+use super::events::Events;
 use super::journal::Journal;
 use super::manifest::Manifest;
 use super::predictions::PredictionTable;
+use super::stamp::stamp;
 
 const PIPELINE: &str = "pipeline.toml";
 const SPLIT: &str = "split.json";
@@ -19,7 +23,15 @@ const CHECKPOINTS: &str = "checkpoints";
 const ENCODER: &str = "encoder.safetensors";
 const PREDICTIONS: &str = "predictions.csv";
 const SCORES: &str = "scores.json";
+const EVENTS: &str = "tensorboard";
 const MANIFEST: &str = "manifest.json";
+const COMMANDS: &str = "commands.jsonl";
+const LOCK: &str = ".lock";
+/// What a manifest does not speak of: itself, and the lock, which says who writes now.
+const NOT_SEALED: [&str; 2] = [MANIFEST, LOCK];
+
+/// Written into every line of the list of commands; raised when its form changes.
+const COMMANDS_SCHEMA: u32 = 1;
 
 /// What to do about a run that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,37 +48,77 @@ pub enum Existing {
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
+    /// Held by who writes; `None` for who only reads.
+    lock: Option<Arc<LockFile>>,
 }
 
 impl RunFolder {
-    /// Makes the folder, or takes an existing one as `existing` says.
+    /// Makes the folder, or takes an existing one as `existing` says, and claims it: until the value and its clones are
+    /// gone no other process gets it. `command` is told to whoever asks meanwhile.
     ///
     /// # Errors
-    /// A folder that is there and should not be, or the other way round; one that cannot be made.
-    pub fn create(path: &Path, existing: Existing) -> Result<Self, RunError> {
-        let run = Self { path: path.to_owned() };
-        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    /// A folder that is there and should not be, or the other way round; one that another process writes; one that
+    /// cannot be made.
+    pub fn create(path: &Path, existing: Existing, command: &str) -> Result<Self, RunError> {
+        let mut run = Self { path: path.to_owned(), lock: None };
+        // Before the lock: nothing is written into a folder that is somebody else's.
         match existing {
-            Existing::Refuse if occupied => return Err(RunError::Exists { path: path.to_owned() }),
-            Existing::Resume => {
-                // What a killed process left half-written belongs to nobody.
-                sweep_partials(path).map_err(RunError::io(path))?;
-                return Self::open(path);
-            }
-            Existing::Overwrite if occupied => run.clear()?,
-            Existing::Refuse | Existing::Overwrite => {}
+            Existing::Refuse => run.refuse_occupied()?,
+            Existing::Overwrite if !run.is_occupied() => {}
+            Existing::Resume | Existing::Overwrite => drop(Self::open(path)?),
         }
         std::fs::create_dir_all(path).map_err(RunError::io(path))?;
+        run.lock = Some(Arc::new(run.claim(command)?));
+        match existing {
+            // What a killed process left half-written belongs to nobody.
+            Existing::Resume => sweep_partials(path).map_err(RunError::io(path))?,
+            // Again under the lock: another process may have written a whole run since.
+            Existing::Refuse => run.refuse_occupied()?,
+            Existing::Overwrite => run.clear()?,
+        }
+        let line = json!({ "schema": COMMANDS_SCHEMA, "time": stamp(), "tool_version": env!("CARGO_PKG_VERSION"), "command": command });
+        let commands = run.path.join(COMMANDS);
+        let mut file = AppendFile::open(&commands).map_err(RunError::io(&commands))?;
+        file.append_line(&line.to_string()).map_err(RunError::io(&commands))?;
         Ok(run)
     }
 
-    /// An existing run.
+    fn claim(&self, command: &str) -> Result<LockFile, RunError> {
+        let lock = self.path.join(LOCK);
+        let owner = format!("process {} since {}: {command}", std::process::id(), stamp());
+        match LockFile::claim(&lock, &owner) {
+            Ok(Claim::Taken(lock)) => Ok(lock),
+            Ok(Claim::Held(holder)) => Err(RunError::Claimed { path: self.path.clone(), holder }),
+            Err(source) => Err(RunError::Lock { path: lock, source }),
+        }
+    }
+
+    /// Whether anything lies there but what a process leaves that was killed before its first file.
+    fn is_occupied(&self) -> bool {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name != LOCK && name != COMMANDS && !name.ends_with(".partial")
+        })
+    }
+
+    /// Whether something lies at `path` that a new run must not touch.
+    pub fn occupied(path: &Path) -> bool {
+        Self { path: path.to_owned(), lock: None }.is_occupied()
+    }
+
+    fn refuse_occupied(&self) -> Result<(), RunError> {
+        if self.is_occupied() { Err(RunError::Exists { path: self.path.clone() }) } else { Ok(()) }
+    }
+
+    /// An existing run, to be read.
     ///
     /// # Errors
     /// A folder without the file that every run begins with.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         if path.join(PIPELINE).is_file() {
-            Ok(Self { path: path.to_owned() })
+            Ok(Self { path: path.to_owned(), lock: None })
         } else {
             Err(RunError::NotARun { path: path.to_owned(), missing: PIPELINE })
         }
@@ -110,12 +162,25 @@ impl RunFolder {
         self.read_json(SPLIT)
     }
 
-    /// Opens the journal at its end.
+    /// Opens the journal at its end. Who holds the run loses the line that a killed process left unfinished.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn journal(&self) -> Result<Journal, RunError> {
-        Journal::open(&self.path.join(JOURNAL))
+        let mut journal = Journal::open(&self.path.join(JOURNAL))?;
+        if self.lock.is_some() {
+            journal.mend()?;
+        }
+        Ok(journal)
+    }
+
+    /// The event file of one training, for TensorBoard: `tensorboard/ARM/FOLD/WORD/`, named as the folder of its
+    /// checkpoints is.
+    ///
+    /// # Errors
+    /// A name that would lead out of the run folder; a file that cannot be opened.
+    pub fn events(&self, arm: &str, fold: u16, word: &str) -> Result<Events, RunError> {
+        Events::open(&self.folder_of(EVENTS, arm, fold)?.join(word))
     }
 
     /// The folder for the checkpoints of one arm and fold, made where it is missing: `checkpoints/ARM/FOLD`.
@@ -123,11 +188,15 @@ impl RunFolder {
     /// # Errors
     /// A name that would lead out of the run folder; a folder that cannot be made.
     pub fn checkpoint_folder(&self, arm: &str, fold: u16) -> Result<PathBuf, RunError> {
+        self.folder_of(CHECKPOINTS, arm, fold)
+    }
+
+    fn folder_of(&self, kind: &str, arm: &str, fold: u16) -> Result<PathBuf, RunError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if arm.is_empty() || arm.starts_with('.') || !arm.chars().all(plain) {
             return Err(RunError::BadName { name: arm.to_owned() });
         }
-        let path = self.path.join(CHECKPOINTS).join(arm).join(fold.to_string());
+        let path = self.path.join(kind).join(arm).join(fold.to_string());
         std::fs::create_dir_all(&path).map_err(RunError::io(&path))?;
         Ok(path)
     }
@@ -174,7 +243,7 @@ impl RunFolder {
     /// # Errors
     /// A file that cannot be read; as [`Self::write_pipeline`].
     pub fn seal(&self) -> Result<Manifest, RunError> {
-        let manifest = Manifest::of(&self.path, MANIFEST)?;
+        let manifest = Manifest::of(&self.path, &NOT_SEALED)?;
         self.write_json(MANIFEST, &manifest)?;
         Ok(manifest)
     }
@@ -185,19 +254,16 @@ impl RunFolder {
     /// As [`Self::read_pipeline`]; a run that was never sealed.
     pub fn changed_files(&self) -> Result<Vec<String>, RunError> {
         let sealed: Manifest = self.read_json(MANIFEST)?;
-        Ok(sealed.differences(&Manifest::of(&self.path, MANIFEST)?))
+        Ok(sealed.differences(&Manifest::of(&self.path, &NOT_SEALED)?))
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        if !self.path.join(PIPELINE).is_file() {
-            // Not ours: whatever lies there stays.
-            return Err(RunError::NotARun { path: self.path.clone(), missing: PIPELINE });
+        for folder in [CHECKPOINTS, EVENTS].map(|name| self.path.join(name)) {
+            if folder.is_dir() {
+                std::fs::remove_dir_all(&folder).map_err(RunError::io(&folder))?;
+            }
         }
-        let checkpoints = self.path.join(CHECKPOINTS);
-        if checkpoints.is_dir() {
-            std::fs::remove_dir_all(&checkpoints).map_err(RunError::io(&checkpoints))?;
-        }
-        for name in [PIPELINE, SPLIT, JOURNAL, PREDICTIONS, SCORES, MANIFEST] {
+        for name in [PIPELINE, SPLIT, JOURNAL, COMMANDS, PREDICTIONS, SCORES, MANIFEST] {
             let path = self.path.join(name);
             if path.is_file() {
                 std::fs::remove_file(&path).map_err(RunError::io(&path))?;
@@ -232,7 +298,7 @@ mod tests {
     use super::*;
 
     fn made(folder: &Path) -> RunFolder {
-        let run = RunFolder::create(&folder.join("run"), Existing::Refuse).unwrap();
+        let run = RunFolder::create(&folder.join("run"), Existing::Refuse, "biossl run").unwrap();
         run.write_pipeline("seeds = [1]\n").unwrap();
         run.write_scores(&[1.5]).unwrap();
         run.journal().unwrap().record("begin", &std::collections::BTreeMap::from([("n", 1)])).unwrap();
@@ -244,17 +310,41 @@ mod tests {
     fn existing_run_is_refused_resumed_or_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let run = made(folder.path());
-        assert!(matches!(RunFolder::create(run.path(), Existing::Refuse), Err(RunError::Exists { .. })));
-        assert_eq!(RunFolder::create(run.path(), Existing::Resume).unwrap().read_scores::<f64>().unwrap(), [1.5]);
-        let replaced = RunFolder::create(run.path(), Existing::Overwrite).unwrap();
-        assert!(replaced.read_scores::<f64>().is_err());
+        let path = run.path().to_owned();
+        let create = |existing| RunFolder::create(&path, existing, "biossl run --resume");
+        assert!(matches!(create(Existing::Refuse), Err(RunError::Exists { .. })));
+        drop(run);
+        assert_eq!(create(Existing::Resume).unwrap().read_scores::<f64>().unwrap(), [1.5]);
+        assert_eq!(std::fs::read_to_string(path.join(COMMANDS)).unwrap().lines().count(), 2);
+        assert!(create(Existing::Overwrite).unwrap().read_scores::<f64>().is_err());
+    }
+
+    #[test]
+    fn a_run_that_is_written_is_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = made(folder.path());
+        for existing in [Existing::Resume, Existing::Overwrite] {
+            let Err(error) = RunFolder::create(run.path(), existing, "another") else { panic!("written by two") };
+            let RunError::Claimed { path, holder } = &error else { panic!("{error}") };
+            assert_eq!(path, run.path());
+            assert!(holder.contains("biossl run") && holder.contains(&std::process::id().to_string()), "{holder}");
+        }
+        assert_eq!(run.read_scores::<f64>().unwrap(), [1.5]);
+        // Reading needs no claim.
+        assert!(RunFolder::open(run.path()).is_ok());
+        let path = run.path().to_owned();
+        drop(run);
+        assert!(RunFolder::create(&path, Existing::Resume, "another").is_ok());
     }
 
     #[test]
     fn a_folder_that_is_no_run_is_never_cleared() {
         let folder = tempfile::tempdir().unwrap();
         write_atomically(&folder.path().join("thesis.txt"), b"years").unwrap();
-        assert!(matches!(RunFolder::create(folder.path(), Existing::Overwrite), Err(RunError::NotARun { .. })));
+        let create = |existing| RunFolder::create(folder.path(), existing, "biossl run");
+        assert!(matches!(create(Existing::Refuse), Err(RunError::Exists { .. })));
+        assert!(!folder.path().join(LOCK).exists(), "a lock in somebody's folder");
+        assert!(matches!(create(Existing::Overwrite), Err(RunError::NotARun { .. })));
         assert!(folder.path().join("thesis.txt").is_file());
     }
 
@@ -263,7 +353,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = made(folder.path());
         let manifest = run.seal().unwrap();
-        assert_eq!(manifest.files.keys().map(String::as_str).collect::<Vec<_>>(), [JOURNAL, PIPELINE, SCORES]);
+        assert_eq!(
+            manifest.files.keys().map(String::as_str).collect::<Vec<_>>(),
+            [COMMANDS, JOURNAL, PIPELINE, SCORES]
+        );
         assert_eq!(run.changed_files().unwrap(), Vec::<String>::new());
         run.write_scores(&[1.6]).unwrap();
         write_atomically(&run.path().join("checkpoints/base/0/w"), b"x").unwrap();

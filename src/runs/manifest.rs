@@ -27,11 +27,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Hashes every file below `folder` but `skip`.
-    pub(super) fn of(folder: &Path, skip: &str) -> Result<Self, RunError> {
+    /// Hashes every file below `folder` but those called as in `skip`.
+    pub(super) fn of(folder: &Path, skip: &[&str]) -> Result<Self, RunError> {
         let mut files = BTreeMap::new();
         collect(folder, "", &mut files)?;
-        files.remove(skip);
+        skip.iter().for_each(|name| drop(files.remove(*name)));
         Ok(Self { schema: SCHEMA, tool_version: env!("CARGO_PKG_VERSION").to_owned(), time: stamp(), files })
     }
 

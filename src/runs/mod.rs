@@ -5,6 +5,7 @@
 //! whole or not at all; the journal grows line by line. Start reading at [`RunFolder`].
 
 mod error;
+mod events;
 mod folder;
 mod journal;
 mod manifest;
@@ -12,6 +13,7 @@ mod predictions;
 mod stamp;
 
 pub use error::RunError;
+pub use events::Events;
 pub use folder::{Existing, RunFolder};
 pub use journal::Journal;
 pub use manifest::Manifest;

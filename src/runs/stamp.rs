@@ -1,13 +1,22 @@
 //! The date and time that provenance records carry.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, in UTC, to the second: `2026-01-31T23:59:59Z`.
 pub fn stamp() -> String {
+    iso(now().as_secs())
+}
+
+/// Now, in seconds since 1970.
+pub(super) fn seconds_since_1970() -> f64 {
+    now().as_secs_f64()
+}
+
+fn now() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "runs owns the clock of provenance records")]
     let now = SystemTime::now();
-    // A clock before 1970 is no clock; its stamp says 1970.
-    iso(now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    // A clock before 1970 is no clock; it says 1970.
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn iso(seconds: u64) -> String {

@@ -312,9 +312,11 @@ fn an_existing_run_is_refused_and_goes_on_only_under_its_own_pipeline() {
     let output = biossl(&["run", &pipeline]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("exists already") && stderr(&output).contains("--resume"));
-    let output = biossl(&["run", &pipeline, "--resume", "--set", "train.clip=4"]);
+    let output = biossl(&["run", &pipeline, "--resume", "--set", "train.clip=4", "--set", "seeds=[2]"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("train.clip"), "{}", stderr(&output));
+    for told in ["train.clip is 5.0 there and 4.0 here", "seeds[0] is 1 there and 2 here"] {
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
     assert_eq!(std::fs::read(folder.join("run/scores.json")).unwrap(), before);
 }
 

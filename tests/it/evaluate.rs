@@ -120,7 +120,7 @@ fn stored_predictions_give_the_stored_scores() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let found = judge(&store, WAYS);
-    let run = RunFolder::create(&folder.path().join("run"), Existing::Refuse).unwrap();
+    let run = RunFolder::create(&folder.path().join("run"), Existing::Refuse, "a test").unwrap();
     run.write_predictions(&found.predictions).unwrap();
     run.write_scores(&found.evaluated.scores).unwrap();
     // Counted by hand from the file, as somebody without this library would.

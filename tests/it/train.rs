@@ -45,14 +45,16 @@ fn stopping_after(step: u64) -> Watch {
 /// A run of the subject-invariant preset in its own folder.
 fn run(corpus: &Corpus, folder: &Path, watch: &Watch, resume: Resume) -> Result<Pretrained, TrainError> {
     let existing = if resume == Resume::Anew { Existing::Refuse } else { Existing::Resume };
-    let run = RunFolder::create(folder, existing).unwrap();
+    let run = RunFolder::create(folder, existing, "a test").unwrap();
     if resume == Resume::Anew {
         run.write_pipeline("").unwrap();
     }
     let mut journal = run.journal().unwrap();
     let labels = json!({ "arm": "subject-invariant", "fold": 0, "seed": 1 });
     let checkpoints = run.checkpoint_folder("subject-invariant", 0).unwrap();
-    let record = Record { watch, journal: Some((&mut journal, labels)), checkpoints: Some((checkpoints, resume)) };
+    let events = Some(run.events("subject-invariant", 0, "seed-1").unwrap());
+    let (journal, checkpoints) = (Some((&mut journal, labels)), Some((checkpoints, resume)));
+    let record = Record { watch, journal, checkpoints, events };
     corpus.pretrain(Preset::SubjectInvariant, short(11), record)
 }
 

@@ -3,24 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::cli::{biossl, command, json, stderr, tiny_pipeline, tiny_run};
-
-/// Every checkpoint of a run, by its path within it.
-fn checkpoints(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![run.join("checkpoints")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push((path.strip_prefix(run).unwrap().to_owned(), std::fs::read(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
+use super::resume::kills::{checkpoints, events, journal};
 
 fn same_run(one: &Path, other: &Path) {
     let (one_files, other_files) = (checkpoints(one), checkpoints(other));
@@ -29,6 +12,14 @@ fn same_run(one: &Path, other: &Path) {
     for ((path, one), (_, other)) in one_files.iter().zip(&other_files) {
         assert!(one == other, "{} differs", path.display());
     }
+    let journal = |run: &Path| {
+        let mut entries = journal(run);
+        // The test people were read once more when a run was stopped after a reading; the ledger counts them all.
+        entries.iter_mut().for_each(|entry| drop(entry.remove("ordinal")));
+        entries
+    };
+    assert_eq!(journal(one), journal(other));
+    assert_eq!(events(one), events(other));
     for file in ["predictions.csv", "split.json"] {
         assert!(std::fs::read(one.join(file)).unwrap() == std::fs::read(other.join(file)).unwrap(), "{file} differs");
     }
@@ -88,25 +79,52 @@ fn one_thread_and_two_give_the_same_bytes() {
     assert!(store(tiny_run()) == store(folder.path()), "the stores differ");
 }
 
+/// Runs a command until two more lines of its run's journal have `seen`, sends it a signal, and gives what it told.
 #[cfg(unix)]
-#[test]
-fn a_request_to_stop_ends_with_its_code_and_can_be_resumed() {
-    let folder = tempfile::tempdir().unwrap();
-    let pipeline = tiny_pipeline(folder.path());
-    let many = ["--set", "train.steps=100000"];
-    let child = command(&[&["pretrain", &pipeline, "--quiet"], &many[..]].concat())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let journal = folder.path().join("run/journal.jsonl");
-    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < 4 {
+fn signalled(arguments: &[&str], journal: &Path, seen: &str, signal: &str) -> std::process::Output {
+    let count = || std::fs::read_to_string(journal).map_or(0, |text| text.matches(seen).count());
+    let before = count();
+    let mut child =
+        command(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while count() < before + 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before the signal");
         std::thread::yield_now();
     }
-    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--resume"));
-    let saved = std::fs::read_dir(folder.path().join("run/checkpoints/base/0/seed-1")).unwrap().count();
-    assert!(saved > 0, "no checkpoint was written on the way out");
+    let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    child.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_to_stop_ends_with_its_code_after_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let journal = folder.path().join("run/journal.jsonl");
+    let long = ["pretrain", &pipeline, "--quiet", "--resume", "--set", "train.steps=100000"];
+    // Each time the run goes on, and is asked in another way.
+    for (signal, code) in [("-TERM", 143), ("-INT", 130), ("-USR1", 138)] {
+        let output = signalled(&long, &journal, "\"event\":\"step\"", signal);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains("--resume"));
+        let saved = std::fs::read_dir(folder.path().join("run/checkpoints/base/0/seed-1")).unwrap().count();
+        assert!(saved > 0, "no checkpoint was written on the way out");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn fine_tuning_that_is_asked_to_stop_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let journal = folder.path().join("run/journal.jsonl");
+    let run = ["run", &pipeline, "--quiet", "--resume"];
+    let (step, tuning) = ("\"event\":\"step\"", "\"task\":\"fine-tune\"");
+    for (signal, code, seen) in [("-USR1", 138, tuning), ("-TERM", 143, step), ("-INT", 130, step)] {
+        let output = signalled(&run, &journal, seen, signal);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    }
+    let output = biossl(&run);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    same_run(&tiny_run().join("run"), &folder.path().join("run"));
 }

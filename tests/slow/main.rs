@@ -3,6 +3,8 @@
 
 #[path = "../it/synthetic/arms.rs"]
 mod arms;
+#[path = "../it/resume/kills.rs"]
+mod kills;
 
 use arms::{Corpus, Judged};
 use biossl::learning::awareness::Preset;
@@ -34,4 +36,10 @@ fn three_seeds_of_the_synthetic_corpus_show_what_awareness_does() {
         let mean = gains.iter().sum::<f64>() / gains.len() as f64;
         assert!(mean >= 0.05, "{name}: mean gain in class over the random encoder {mean:.3} of {gains:?}");
     }
+}
+
+#[test]
+#[ignore = "slow: a run that is killed ten times"]
+fn a_run_killed_at_ten_random_steps_equals_an_unbroken_one() {
+    kills::killed_equals_unbroken(10, 60);
 }

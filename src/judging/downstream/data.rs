@@ -12,7 +12,7 @@ use crate::data::store::Store;
 use crate::learning::nn::{Encoder, Group};
 use crate::learning::train::{Checkpoints, Desk};
 use crate::numerics::metrics::{Classes, Formula, Metric, Predictions};
-use crate::runs::{Journal, RunError};
+use crate::runs::{Events, Journal, RunError};
 
 use super::DownstreamError;
 
@@ -87,8 +87,9 @@ impl Start<'_> {
     }
 }
 
-/// Makes the checkpoints of one supervised training: of an arm, in a fold; the word (seed and rate) names it there.
-pub type CheckpointMaker<'a> = dyn Fn(&str, u16, &str) -> Result<Checkpoints, RunError> + 'a;
+/// Makes the place of one supervised training, its checkpoints and its events: of an arm, in a fold; the word (seed and
+/// rate) names it there.
+pub type PlaceMaker<'a> = dyn Fn(&str, u16, &str) -> Result<(Checkpoints, Events), RunError> + 'a;
 
 /// Where fitting is written down. Nothing of it changes a result.
 pub struct Bench<'a> {
@@ -96,8 +97,8 @@ pub struct Bench<'a> {
     pub watch: &'a Watch,
     /// The run's journal.
     pub journal: Option<&'a mut Journal>,
-    /// Checkpoints of supervised training.
-    pub checkpoints: Option<&'a CheckpointMaker<'a>>,
+    /// Checkpoints and events of supervised training.
+    pub places: Option<&'a PlaceMaker<'a>>,
 }
 
 /// The labels of a journal line.
@@ -113,7 +114,7 @@ pub(super) struct Labels<'a> {
 impl<'a> Bench<'a> {
     /// Writes nothing down.
     pub fn silent(watch: &'a Watch) -> Self {
-        Self { watch, journal: None, checkpoints: None }
+        Self { watch, journal: None, places: None }
     }
 
     /// Asks whether to go on.
@@ -121,13 +122,13 @@ impl<'a> Bench<'a> {
         self.watch.check().map_err(|_| DownstreamError::Stopped { arm: arm.to_owned() })
     }
 
-    /// A line in the journal, where there is one.
+    /// A line in the journal, where there is one; a resumed run's stands for the one it made before.
     ///
     /// # Errors
     /// When the line cannot be written.
     pub fn record<T: Serialize>(&mut self, event: &str, entry: &T) -> Result<(), DownstreamError> {
         match &mut self.journal {
-            Some(journal) => Ok(journal.record(event, entry)?),
+            Some(journal) => Ok(journal.record_once(event, entry)?),
             None => Ok(()),
         }
     }
@@ -143,10 +144,11 @@ impl<'a> Bench<'a> {
         if let Some(journal) = &mut self.journal {
             desk = desk.with_journal(journal, labels);
         }
-        if let Some(make) = self.checkpoints {
+        if let Some(make) = self.places {
             let rate = labels.learning_rate.map_or_else(String::new, |rate| format!("-rate-{rate}"));
             let word = format!("seed-{}{rate}", labels.seed);
-            desk = desk.with_checkpoints(make(labels.arm, labels.fold, &word)?);
+            let (checkpoints, events) = make(labels.arm, labels.fold, &word)?;
+            desk = desk.with_checkpoints(checkpoints).with_events(events);
         }
         Ok(desk)
     }

@@ -16,7 +16,7 @@ mod fitted;
 mod probe;
 mod supervised;
 
-pub use data::{Bench, CheckpointMaker, Data, Start};
+pub use data::{Bench, Data, PlaceMaker, Start};
 pub use error::DownstreamError;
 pub use finetune::FineTune;
 pub use fitted::{Effort, Fitted};

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::{SignalKind, canonical_json, write_atomically};
+use crate::base::{Differences, SignalKind, canonical_json, write_atomically};
 use crate::learning::objectives::State;
 use crate::signal::WindowChannel;
 
@@ -262,40 +262,9 @@ fn remove(files: Vec<PathBuf>) -> Result<(), TrainError> {
 }
 
 fn refuse_difference(path: &Path, needed: &Contract, found: &Contract) -> Result<(), TrainError> {
-    let flat = |contract: &Contract| {
-        let mut leaves = BTreeMap::new();
-        let value = serde_json::to_value(contract).expect("a contract is plain data");
-        collect_leaves("", &value, &mut leaves);
-        leaves
-    };
-    let (needed, found) = (flat(needed), flat(found));
-    let absent = || "nothing".to_owned();
-    for key in needed.keys().chain(found.keys()) {
-        let (ours, theirs) = (needed.get(key), found.get(key));
-        if ours != theirs {
-            return Err(TrainError::Contract {
-                path: path.to_owned(),
-                key: key.clone(),
-                needed: ours.cloned().unwrap_or_else(absent),
-                found: theirs.cloned().unwrap_or_else(absent),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn collect_leaves(prefix: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(keys) => {
-            for (key, value) in keys {
-                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                collect_leaves(&name, value, leaves);
-            }
-        }
-        other => {
-            leaves.insert(prefix.to_owned(), other.to_string());
-        }
-    }
+    let plain = |contract: &Contract| serde_json::to_value(contract).expect("a contract is plain data");
+    let differences = Differences::between(&plain(found), &plain(needed));
+    if differences.is_empty() { Ok(()) } else { Err(TrainError::Contract { path: path.to_owned(), differences }) }
 }
 
 #[cfg(test)]

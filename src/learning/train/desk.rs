@@ -7,7 +7,7 @@ use candle_core::DType;
 
 use crate::base::{Stopwatch, Watch};
 use crate::learning::objectives::{Loss, State};
-use crate::runs::Journal;
+use crate::runs::{Events, Journal};
 
 use super::checkpoint::Checkpoints;
 use super::engine::Task;
@@ -20,6 +20,7 @@ pub struct Desk<'a> {
     journal: Option<&'a mut Journal>,
     labels: Map<String, Value>,
     checkpoints: Option<Checkpoints>,
+    events: Option<Events>,
     clock: Option<Stopwatch>,
     windows: u64,
     total: u64,
@@ -47,6 +48,7 @@ impl<'a> Desk<'a> {
             journal: None,
             labels: Map::new(),
             checkpoints: None,
+            events: None,
             clock: None,
             windows: 0,
             total: 0,
@@ -70,6 +72,12 @@ impl<'a> Desk<'a> {
         Self { checkpoints: Some(checkpoints), ..self }
     }
 
+    /// The same with an event file for TensorBoard.
+    #[must_use]
+    pub fn with_events(self, events: Events) -> Self {
+        Self { events: Some(events), ..self }
+    }
+
     /// Takes up the last checkpoint, if there is one and it is wanted; gives the steps that are done.
     pub(super) fn begin(
         &mut self,
@@ -85,10 +93,12 @@ impl<'a> Desk<'a> {
         }
         if self.checkpoints.as_ref().is_some_and(Checkpoints::goes_on) {
             self.rewind_journal(task.name(), done)?;
+            self.events.as_mut().map_or(Ok(()), |events| events.rewind(done))?;
         }
         self.total = total;
         self.clock = Some(self.watch.stopwatch());
         self.watch.progress().begin(task.name(), total, "steps");
+        self.watch.progress().done_before(done);
         Ok(done)
     }
 
@@ -136,8 +146,10 @@ impl<'a> Desk<'a> {
         let windows_per_s = if seconds > 0.0 { self.windows as f64 / seconds } else { 0.0 };
         let shown = self.last_loss.map_or_else(|| "no loss yet".to_owned(), |loss| format!("loss {loss:.3}"));
         self.watch.progress().advance(taken.step, &format!("{shown}, {windows_per_s:.0} windows/s"));
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        let mut line = self.labels.clone();
+        if self.journal.is_none() && self.events.is_none() {
+            return Ok(());
+        }
+        let mut line = Map::new();
         let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
         put("task", task.name().into());
         put("step", taken.step.into());
@@ -154,7 +166,16 @@ impl<'a> Desk<'a> {
             put("negatives", serde_json::to_value(negatives).expect("counts are plain data"));
         }
         put("windows_per_s", windows_per_s.into());
-        journal.record("step", &line)?;
+        if let Some(events) = &mut self.events {
+            let mut scalars = Vec::new();
+            line.iter()
+                .for_each(|(key, value)| collect_scalars(&format!("{}/{key}", task.name()), value, &mut scalars));
+            events.scalars(taken.step, &scalars)?;
+        }
+        if let Some(journal) = &mut self.journal {
+            line.extend(self.labels.clone());
+            journal.record("step", &line)?;
+        }
         Ok(())
     }
 
@@ -171,6 +192,9 @@ impl<'a> Desk<'a> {
 
     fn keep(&mut self, task: &dyn Task, optimisers: &Optimisers, step: u64) -> Result<(), TrainError> {
         let Some(checkpoints) = &self.checkpoints else { return Ok(()) };
+        // Lines first: a checkpoint never stands on steps that the journal has lost.
+        self.journal.as_ref().map_or(Ok(()), |journal| journal.sync())?;
+        self.events.as_ref().map_or(Ok(()), Events::sync)?;
         let mut state = State::new();
         state.nest("task", task.state()?);
         state.nest("optimiser", optimisers.state()?);
@@ -179,5 +203,16 @@ impl<'a> Desk<'a> {
 
     pub(super) fn end(&self) {
         self.watch.progress().end();
+    }
+}
+
+/// All numbers of a journal line as TensorBoard's scalars; those inside a table under its key.
+fn collect_scalars(tag: &str, value: &Value, scalars: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Number(number) => scalars.extend(number.as_f64().map(|number| (tag.to_owned(), number))),
+        Value::Object(keys) => {
+            keys.iter().for_each(|(key, value)| collect_scalars(&format!("{tag}/{key}"), value, scalars));
+        }
+        _ => {}
     }
 }

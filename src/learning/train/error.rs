@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::Stopped;
+use crate::base::{Differences, Stopped};
 use crate::learning::awareness::AwarenessError;
 use crate::learning::nn::NnError;
 use crate::learning::objectives::ObjectiveError;
@@ -67,20 +67,19 @@ pub enum TrainError {
         reason: String,
     },
     /// A checkpoint is of another run.
-    #[error("{}: the checkpoint has {key} = {found}, this run needs {needed}", path.display())]
+    #[error("{}: the checkpoint is of a run with other settings: {differences}", path.display())]
     #[diagnostic(help("resume with the settings the run was started with, or start a new run"))]
     Contract {
         /// The file.
         path: PathBuf,
-        /// What differs.
-        key: String,
-        /// What the run has.
-        needed: String,
-        /// What the file has.
-        found: String,
+        /// All that differ.
+        differences: Differences,
     },
     /// A file cannot be written or read.
     #[error("{}: {source}", path.display())]
+    #[diagnostic(help(
+        "is there room on the disk, and is the folder writable? What was written before is whole: --resume goes on from it"
+    ))]
     File {
         /// The file.
         path: PathBuf,

@@ -13,7 +13,7 @@ use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Adversary, AdversaryForm, AdversarySize, Awareness, NegativeRule};
 use crate::learning::nn::{Batch, BatchStatistics, ENCODERS, Encoder, EncoderConfig, Group, Weights};
 use crate::learning::objectives::{Loss, Objective, ObjectiveConfig, Parameters, RunSize, State, Step, Workshop};
-use crate::runs::Journal;
+use crate::runs::{Events, Journal};
 
 use super::checkpoint::{Checkpoint, Checkpoints, Contract, PoolRecord, Resume};
 use super::desk::Desk;
@@ -67,12 +67,14 @@ pub struct Record<'a> {
     pub journal: Option<(&'a mut Journal, Value)>,
     /// Folder of the checkpoints, and whether to go on from the last of them.
     pub checkpoints: Option<(PathBuf, Resume)>,
+    /// Scalars for TensorBoard.
+    pub events: Option<Events>,
 }
 
 impl<'a> Record<'a> {
     /// Nowhere but to `watch`.
     pub fn nowhere(watch: &'a Watch) -> Self {
-        Self { watch, journal: None, checkpoints: None }
+        Self { watch, journal: None, checkpoints: None, events: None }
     }
 }
 
@@ -148,6 +150,9 @@ pub fn pretrain(
     let mut desk = Desk::new(record.watch);
     if let Some((journal, labels)) = record.journal {
         desk = desk.with_journal(journal, &labels);
+    }
+    if let Some(events) = record.events {
+        desk = desk.with_events(events);
     }
     if let Some((folder, resume)) = record.checkpoints {
         let every = order.settings.checkpoint_every;

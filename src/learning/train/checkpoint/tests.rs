@@ -80,14 +80,17 @@ fn no_checkpoint_is_no_error_and_anew_means_anew() {
 }
 
 #[test]
-fn a_run_with_other_settings_is_refused_naming_the_key() {
+fn a_run_with_other_settings_is_refused_naming_every_key() {
     let folder = tempfile::tempdir().unwrap();
     kept(folder.path(), &[5]);
     let mut other = contract();
     other.settings.insert("objective".to_owned(), json!({ "name": "sacl", "temperature": 0.2 }));
+    other.seed += 1;
     let error = Checkpoints::new(folder.path().to_owned(), other, 5, Resume::FromLast).take_up().unwrap_err();
-    let TrainError::Contract { key, needed, found, .. } = error else { panic!("{error}") };
-    assert_eq!((key.as_str(), needed.as_str(), found.as_str()), ("settings.objective.temperature", "0.2", "0.1"));
+    let TrainError::Contract { differences, .. } = error else { panic!("{error}") };
+    let keys: Vec<&str> = differences.0.iter().map(|difference| difference.key.as_str()).collect();
+    assert_eq!(keys, ["seed", "settings.objective.temperature"]);
+    assert_eq!((differences.0[1].needed.as_str(), differences.0[1].found.as_str()), ("0.2", "0.1"));
 }
 
 #[test]
