@@ -136,6 +136,8 @@ impl<'i> Layered<'i> {
                 return Err(ConfigError::unknown(key.span(), "key", name, known.chain(given)));
             };
             let layered = match (default, value.get_ref()) {
+                // A default without keys is a list by name: any key may stand in it.
+                (Value::Object(keys), DeValue::Table(_)) if keys.is_empty() => Self::User(value.clone()),
                 (default @ Value::Object(_), DeValue::Table(table)) => Self::lay(default, table, &[])?,
                 _ => Self::User(value.clone()),
             };
@@ -220,11 +222,12 @@ mod tests {
         edge: Option<String>,
         adversary: Adversary,
         tags: Vec<String>,
+        units: std::collections::BTreeMap<String, f64>,
     }
 
     fn settings() -> Settings {
         let adversary = Adversary { form: Form::Confusion, weight: 1.0 };
-        Settings { steps: 3, rate: 0.5, edge: None, adversary, tags: vec![] }
+        Settings { steps: 3, rate: 0.5, edge: None, adversary, tags: vec![], units: std::collections::BTreeMap::new() }
     }
 
     fn read(text: &str) -> Result<Settings, ConfigError> {
@@ -240,6 +243,13 @@ mod tests {
         assert_eq!(given.edge.as_deref(), Some("reflect"));
         assert_eq!(given.adversary, Adversary { form: Form::Reversal, weight: 1.0 });
         assert_eq!((given.steps, given.tags.len()), (3, 1));
+    }
+
+    #[test]
+    fn list_by_name_takes_any_name_and_wants_its_type() {
+        assert_eq!(read("units = { C3 = 2, \"Fp1 left\" = 0.5 }").unwrap().units["Fp1 left"], 0.5);
+        let text = "units = { C3 = \"two\" }";
+        assert_eq!(&text[read(text).unwrap_err().span.unwrap()], "\"two\"");
     }
 
     #[test]

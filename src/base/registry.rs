@@ -19,6 +19,11 @@ pub trait Choice: DeserializeOwned + Serialize + 'static {
 
     /// The only place with default numbers.
     fn defaults(kind: SignalKind) -> Self;
+
+    /// The defaults where one of a person's keys decides what the others are.
+    fn defaults_beside(kind: SignalKind, _user: &ConfigTable<'_>) -> Self {
+        Self::defaults(kind)
+    }
 }
 
 /// A family of choices, in the order that `biossl list` prints.
@@ -77,7 +82,7 @@ impl<T: ?Sized> Entry<T> {
 /// # Errors
 /// As [`overlay`].
 pub fn read_choice<C: Choice>(kind: SignalKind, user: &ConfigTable<'_>) -> Result<C, ConfigError> {
-    overlay(&C::defaults(kind), user, &["name"])
+    overlay(&C::defaults_beside(kind, user), user, &["name"])
 }
 
 impl<T: ?Sized> Registry<T> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
 use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind, sha256_hex};
-use crate::data::corpora::{CORPORA, Corpus};
+use crate::data::corpora::{CORPORA, Corpus, CorpusError};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
@@ -112,6 +112,7 @@ impl Pipeline {
     fn read(sections: &Sections<'_, '_>, name: &str, seed: Option<u64>) -> Result<Self, ConfigError> {
         // A corpus is of one kind whatever it is told, so the kind given here does not matter.
         let corpus = sections.choose("corpus", &CORPORA, SignalKind::Ecg, None)?;
+        check_corpus(corpus.choice.as_ref(), sections)?;
         let kind = corpus.choice.kind();
         let recipe = sections.overlay("preprocess", &Recipe::defaults(kind))?;
         check_recipe(&recipe, corpus.choice.rate_hz(), sections)?;
@@ -269,6 +270,15 @@ fn table_arm(table: &DeTable<'_>, kind: SignalKind) -> Result<Arm, ConfigError> 
         }
     };
     Ok(Arm { name, awareness })
+}
+
+/// Refuses settings of a corpus at the key that is at fault.
+fn check_corpus(corpus: &dyn Corpus, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
+    corpus.check().map_err(|error| {
+        let key = if let CorpusError::Setting { key, .. } = &error { key } else { "" };
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        ConfigError { help, ..ConfigError::at(sections.place("corpus", key), error.to_string()) }
+    })
 }
 
 /// Refuses a recipe at the key that is at fault.

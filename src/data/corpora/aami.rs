@@ -22,6 +22,18 @@ pub(super) fn class(symbol: &str) -> Option<u16> {
     }
 }
 
+/// WFDB's own marks that are no beats of these classes: noise, rhythm, waves, and ventricular flutter (`!`).
+const NO_BEATS: [&str; 20] =
+    ["!", "+", "~", "|", "s", "T", "*", "D", "\"", "=", "p", "^", "t", "u", "[", "]", "@", "x", "(", ")"];
+
+/// Whether a mark is a standard one that is no beat.
+///
+/// # Source
+/// WFDB annot(5).
+pub(super) fn is_no_beat(symbol: &str) -> bool {
+    NO_BEATS.contains(&symbol)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +45,6 @@ mod tests {
         };
         assert_eq!(named("NLRejSAaJVEF/fQ"), "NNNNNSSSSVVFQQQ");
         assert_eq!(named("!+~x|\"[]"), "--------");
+        assert!(NO_BEATS.iter().all(|symbol| class(symbol).is_none()) && !is_no_beat("[42]"));
     }
 }

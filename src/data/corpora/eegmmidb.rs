@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::picking::{Aliases, Labels};
 use super::{Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef, listing};
 use crate::base::{Choice, SignalKind};
 use crate::data::formats::Header;
@@ -96,7 +97,9 @@ fn person_and_run(stem: &str) -> Option<(&str, u16)> {
 
 impl Eegmmidb {
     fn check_settings(&self) -> Result<(), CorpusError> {
-        let wrong = |key, found: String, known| Err(CorpusError::Setting { corpus: NAME, key, found, known });
+        let wrong = |key, found: String, known: &str| {
+            Err(CorpusError::Setting { corpus: NAME, key, found, known: known.to_owned() })
+        };
         if self.runs.is_empty() {
             return wrong("runs", "no run".to_owned(), "1 to 14");
         }
@@ -163,8 +166,12 @@ impl Corpus for Eegmmidb {
         RATE_HZ
     }
 
+    fn check(&self) -> Result<(), CorpusError> {
+        self.check_settings()
+    }
+
     fn recordings(&self) -> Result<Listing, CorpusError> {
-        self.check_settings()?;
+        self.check()?;
         let mut files = listing::files(NAME, &self.root, "edf")?;
         for person in listing::folders(NAME, &self.root)? {
             files.extend(listing::files(NAME, &person, "edf")?);
@@ -172,7 +179,7 @@ impl Corpus for Eegmmidb {
         let mut found = Listing::default();
         for (path, id) in files {
             let Some((person, run)) = person_and_run(&id) else {
-                return Err(CorpusError::UnknownSubject { corpus: NAME, path, pattern: PATTERN });
+                return Err(CorpusError::UnknownSubject { corpus: NAME, path, pattern: PATTERN.to_owned() });
             };
             if !self.runs.contains(&run) {
                 continue;
@@ -189,17 +196,12 @@ impl Corpus for Eegmmidb {
 
     fn leads(&self, of: &RecordingRef, header: &Header) -> Result<Vec<Lead>, CorpusError> {
         // `Fc5.` is FC5: the dots fill the label, the case is the file's own.
-        let labels: Vec<String> =
-            header.channels.iter().map(|channel| channel.label.trim_matches('.').to_ascii_uppercase()).collect();
-        let find = |name: &&str| {
-            let channel = labels.iter().position(|label| label == name).ok_or_else(|| CorpusError::NoSuchLead {
-                path: of.path.clone(),
-                lead: (*name).to_owned(),
-                found: labels.clone(),
-            })?;
-            Ok(Lead { channel, label: (*name).to_owned(), lead: (*name).to_owned() })
+        let labels = Labels { path: &of.path, header };
+        let pick = |&name: &&str| {
+            let channel = labels.pick(name, &Aliases::new())?.channel;
+            Ok(Lead { channel, label: name.to_owned(), lead: name.to_owned(), unit: None })
         };
-        ELECTRODES.iter().map(find).collect()
+        ELECTRODES.iter().map(pick).collect()
     }
 
     fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
@@ -222,7 +224,9 @@ impl Corpus for Eegmmidb {
                 };
                 recording.annotations.iter().map(event).collect()
             }
-            None => Err(CorpusError::UnknownSubject { corpus: NAME, path: of.path.clone(), pattern: PATTERN }),
+            None => {
+                Err(CorpusError::UnknownSubject { corpus: NAME, path: of.path.clone(), pattern: PATTERN.to_owned() })
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub enum CorpusError {
         /// Its `root`.
         root: PathBuf,
         /// How its files are named.
-        pattern: &'static str,
+        pattern: String,
         /// How many are there but excluded.
         n_excluded: usize,
     },
@@ -41,7 +41,7 @@ pub enum CorpusError {
         /// The file.
         path: PathBuf,
         /// How its files are named.
-        pattern: &'static str,
+        pattern: String,
     },
     /// A recording whose marks are missing: without them it would only be a row of zeros.
     #[error("{}: no annotations, corpus `{corpus}` needs them to find its events", path.display())]
@@ -55,8 +55,11 @@ pub enum CorpusError {
         id: String,
     },
     /// A lead that is not in a recording.
-    #[error("{}: there is no lead `{lead}` among {}", path.display(), found.join(", "))]
-    #[diagnostic(help("exclude the recording, or choose other `leads`"))]
+    #[error("{}: there is no channel `{lead}` among {}", path.display(), found.join(", "))]
+    #[diagnostic(help(
+        "{}exclude the recording, choose other channels, or say what stands in for it: aliases = {{ {lead} = [\"..\"] }}",
+        nearest_of(near.as_deref())
+    ))]
     NoSuchLead {
         /// The file.
         path: PathBuf,
@@ -64,6 +67,43 @@ pub enum CorpusError {
         lead: String,
         /// Those in the file.
         found: Vec<String>,
+        /// The one among them that is spelt most like it.
+        near: Option<String>,
+    },
+    /// A name that fits several channels.
+    #[error("{}: `{lead}` is the name of channels {} of the file", path.display(), numbers(places))]
+    #[diagnostic(help("say which: `{lead}#1` is the first of them, `{lead}#2` the second"))]
+    LeadTwice {
+        /// The file.
+        path: PathBuf,
+        /// Asked for.
+        lead: String,
+        /// Places in the file, from 1.
+        places: Vec<usize>,
+    },
+    /// Two names that mean one channel.
+    #[error("{}: `{}` and `{}` are the same channel, {label}", path.display(), leads[0], leads[1])]
+    #[diagnostic(help("name one of them only, or correct `aliases`"))]
+    SameChannel {
+        /// The file.
+        path: PathBuf,
+        /// The names.
+        leads: [String; 2],
+        /// The channel's label.
+        label: String,
+    },
+    /// A mark that no table of WFDB holds.
+    #[error("{}: mark `{text}` at {place} has no standard meaning", path.display())]
+    #[diagnostic(help(
+        "if it is no beat, pass it over: ignore = [\"{text}\"] in the corpus; else use corpus `folder`, whose `classes` say what marks mean"
+    ))]
+    StrangeMark {
+        /// The file.
+        path: PathBuf,
+        /// The mark's text.
+        text: String,
+        /// Where it stands.
+        place: String,
     },
     /// A mark that the corpus's table does not hold.
     #[error("{}: annotation `{text}` at {seconds} s means nothing in run {run_number} of corpus `{corpus}`", path.display())]
@@ -91,10 +131,20 @@ pub enum CorpusError {
         /// Its value.
         found: String,
         /// What may stand there.
-        known: &'static str,
+        known: String,
     },
     /// A file that cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Format(#[from] FormatError),
+}
+
+/// `did you mean ..? `, where there is something near.
+fn nearest_of(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("did you mean `{near}`? "))
+}
+
+fn numbers(places: &[usize]) -> String {
+    let words: Vec<String> = places.iter().map(usize::to_string).collect();
+    words.join(" and ")
 }

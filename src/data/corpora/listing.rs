@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CorpusError, Listing};
+use crate::signal::Onset;
 
 /// The files with an ending, and their names without it; hidden ones are passed over. No order.
 pub(super) fn files(corpus: &'static str, root: &Path, ending: &str) -> Result<Vec<(PathBuf, String)>, CorpusError> {
@@ -32,14 +33,27 @@ pub(super) fn folders(corpus: &'static str, root: &Path) -> Result<Vec<PathBuf>,
 pub(super) fn sorted(
     corpus: &'static str,
     root: &Path,
-    pattern: &'static str,
+    pattern: &str,
     mut found: Listing,
 ) -> Result<Listing, CorpusError> {
     if found.recordings.is_empty() {
         let n_excluded = found.excluded.len();
-        return Err(CorpusError::NoRecordings { corpus, root: root.to_owned(), pattern, n_excluded });
+        return Err(CorpusError::NoRecordings {
+            corpus,
+            root: root.to_owned(),
+            pattern: pattern.to_owned(),
+            n_excluded,
+        });
     }
     found.recordings.sort_by(|a, b| a.id.cmp(&b.id));
     found.excluded.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(found)
+}
+
+/// Where a mark stands, in words, as its file counts.
+pub(super) fn place(onset: Onset) -> String {
+    match onset {
+        Onset::Sample(sample) => format!("sample {sample}"),
+        Onset::Seconds(seconds) => format!("{seconds} s"),
+    }
 }

@@ -4,17 +4,20 @@
 //! counted and named with its reason. Corpora know nothing of windows. Start reading at [`Corpus`], then `mit_bih`.
 
 mod aami;
+mod beat_databases;
 mod eegmmidb;
 mod error;
 mod listing;
 mod mit_bih;
+mod picking;
 
 use std::path::PathBuf;
 
 use crate::base::{Choice, Entry, Registry, SignalKind, read_choice};
 use crate::data::formats::Header;
-use crate::signal::{Event, Recording, SubjectId};
+use crate::signal::{Event, Recording, SubjectId, Unit};
 
+pub use beat_databases::Database;
 pub use eegmmidb::Eegmmidb;
 pub use error::CorpusError;
 pub use mit_bih::MitBih;
@@ -50,6 +53,8 @@ pub struct Listing {
     pub recordings: Vec<RecordingRef>,
     /// Left out, each with its reason.
     pub excluded: Vec<Excluded>,
+    /// What was odd but legal, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// A channel to be stored.
@@ -61,6 +66,8 @@ pub struct Lead {
     pub label: String,
     /// What it is in this recording: `MLII`, `V1`, `FC5`.
     pub lead: String,
+    /// The unit that stands beside the recording (BIDS `channels.tsv`), where that counts instead of the file's own.
+    pub unit: Option<Unit>,
 }
 
 /// A published database in a folder.
@@ -76,6 +83,12 @@ pub trait Corpus: Send + Sync {
 
     /// The one sampling rate of its recordings.
     fn rate_hz(&self) -> f64;
+
+    /// Holds the settings against each other and against what is known, before anything is read.
+    ///
+    /// # Errors
+    /// [`CorpusError::Setting`] with its key.
+    fn check(&self) -> Result<(), CorpusError>;
 
     /// What is in the folder, by names; no recording is opened. A rate that is not the corpus's is found, and refused or
     /// resampled, by preprocessing.
@@ -96,6 +109,11 @@ pub trait Corpus: Send + Sync {
     /// # Errors
     /// A mark that the corpus's tables do not know where they must.
     fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError>;
+
+    /// Files beside a recording that its channels or marks were read from, the format's own apart.
+    fn side_files(&self, _of: &RecordingRef) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Classes that stand in no training role and in no pool.
     fn pool_excludes(&self) -> Vec<u16> {

@@ -126,7 +126,7 @@ mod tests {
     use crate::signal::Unit;
 
     fn recording(channels: Vec<Vec<f32>>, unit: Unit) -> (Recording, Vec<Lead>) {
-        let lead = |i: usize| Lead { channel: i, label: format!("c{i}"), lead: format!("c{i}") };
+        let lead = |i: usize| Lead { channel: i, label: format!("c{i}"), lead: format!("c{i}"), unit: None };
         let leads = (0..channels.len()).map(lead).collect();
         let channel = |samples| Channel { label: "c".into(), unit: unit.clone(), rate_hz: 160.0, samples };
         (Recording { channels: channels.into_iter().map(channel).collect(), ..Recording::default() }, leads)

@@ -10,7 +10,7 @@ fn ramp(samples: usize, rate_hz: f64, unit: Unit) -> (Recording, Vec<Lead>) {
     let values = (0..samples).map(|t| t as f32).collect();
     let channel = Channel { label: "c".into(), unit, rate_hz, samples: values };
     let recording = Recording { channels: vec![channel], ..Recording::default() };
-    (recording, vec![Lead { channel: 0, label: "c".into(), lead: "c".into() }])
+    (recording, vec![Lead { channel: 0, label: "c".into(), lead: "c".into(), unit: None }])
 }
 
 fn beat(sample: i64) -> Event {

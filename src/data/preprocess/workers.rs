@@ -124,7 +124,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
     let (samples, rate_hz) = extent(&recording, &leads, recipe)?;
     let plan = plan(&events, samples, rate_hz, recipe);
     let warnings = recording.warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
-    let (content_hash, sources) = hashes(&header)?;
+    let (content_hash, sources) = hashes(&header, &corpus.side_files(of))?;
     Ok(Planned { leads, samples, places: plan.places, dropped: plan.dropped, content_hash, sources, warnings })
 }
 
@@ -141,7 +141,7 @@ fn check_rate(corpus: &dyn Corpus, of: &RecordingRef, header: &Header, leads: &[
 }
 
 /// SHA-256 of the signal file (of several, that of their digests, one a line), and of every source file by its name.
-fn hashes(header: &Header) -> Result<(String, BTreeMap<String, String>), PreprocessError> {
+fn hashes(header: &Header, beside: &[PathBuf]) -> Result<(String, BTreeMap<String, String>), PreprocessError> {
     let mut sources = BTreeMap::new();
     let mut of_file = |path: &PathBuf| {
         let hash = Digest::of_file(path).map_err(|source| PreprocessError::Io { path: path.clone(), source })?;
@@ -150,7 +150,7 @@ fn hashes(header: &Header) -> Result<(String, BTreeMap<String, String>), Preproc
         Ok(hash)
     };
     let mut signals = header.signal_files.iter().map(&mut of_file).collect::<Result<Vec<String>, PreprocessError>>()?;
-    header.side_files.iter().try_for_each(|path| of_file(path).map(drop))?;
+    header.side_files.iter().chain(beside).try_for_each(|path| of_file(path).map(drop))?;
     let content = if signals.len() == 1 { signals.swap_remove(0) } else { sha256_hex(signals.join("\n").as_bytes()) };
     Ok((content, sources))
 }
@@ -189,9 +189,9 @@ fn read_leads(of: &RecordingRef, leads: &[Lead]) -> Result<(Recording, Vec<Lead>
     let span = Span { first: 0, end: headers.first().map_or(0, |header| header.samples) };
     let mut samples = vec![Vec::new(); picked.len()];
     reader.physical(&picked, span, &mut samples)?;
-    let channels = headers.into_iter().zip(samples).map(|(header, samples)| Channel {
+    let channels = headers.into_iter().zip(leads).zip(samples).map(|((header, lead), samples)| Channel {
         label: header.label,
-        unit: header.unit,
+        unit: lead.unit.clone().unwrap_or(header.unit),
         rate_hz: header.rate_hz,
         samples,
     });
