@@ -55,3 +55,8 @@ pub enum ObjectiveError {
     #[error("a tensor operation of the objective failed: {0}")]
     Tensor(#[from] candle_core::Error),
 }
+
+/// A setting that cannot work.
+pub(super) fn fault<T>(key: &'static str, value: String, reason: &str) -> Result<T, ObjectiveError> {
+    Err(ObjectiveError::Setting { key, value, reason: reason.to_owned() })
+}

@@ -17,8 +17,9 @@ use crate::learning::awareness::{Accepts, Composition, NegativeRule};
 use crate::learning::nn::{Batch, BatchStatistics};
 
 pub use error::ObjectiveError;
-pub use parts::{InfoNce, KeyQueue, Twin, info_nce};
-pub use sacl::{InBatch, KeyNorms, Sacl};
+use error::fault;
+pub use parts::{InBatch, InfoNce, KeyQueue, Twin, info_nce};
+pub use sacl::{KeyNorms, Sacl};
 pub use state::State;
 pub use workshop::{Parameters, RunSize, Workshop};
 
@@ -65,6 +66,12 @@ pub trait Objective: Send {
     /// When a tensor operation fails.
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError>;
 
+    /// Scores projections, however they were made: golden values and laws hang here. Pure, as [`Objective::loss`].
+    ///
+    /// # Errors
+    /// Another number of projections than the objective compares; a tensor operation that fails.
+    fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError>;
+
     /// Moves what is remembered (clamps, momentum encoder, queue, bank), after the optimiser's step.
     ///
     /// # Errors
@@ -99,6 +106,36 @@ pub struct Step<'a> {
     pub parameters: &'a Parameters,
     /// Which candidates are negatives of which queries.
     pub negatives: &'a NegativeRule,
+}
+
+/// Projections of a batch as the heads give them, of any length.
+pub struct Projections<'a> {
+    /// `[n, d]` each: queries first, keys (no gradient) after them.
+    pub views: &'a [Tensor],
+    /// Rows of the store, one list a view.
+    pub rows: &'a [Vec<u32>],
+    /// Rank of each window in the pool.
+    pub slots: &'a [u32],
+}
+
+/// What [`Objective::score`] gives.
+pub struct Score {
+    /// The scalar whose gradient is taken.
+    pub total: Tensor,
+    /// Scalars for the journal.
+    pub terms: Vec<(&'static str, Tensor)>,
+    /// Queries that entered the mean.
+    pub kept: usize,
+    /// What the negatives were made of.
+    pub negatives: Option<Composition>,
+}
+
+impl Score {
+    /// The loss of a batch: the score with what came beside the projections.
+    pub fn with(self, embedding: Tensor, keys: Option<Tensor>, statistics: Vec<BatchStatistics>) -> Loss {
+        let Self { total, terms, kept, negatives } = self;
+        Loss { total, embedding, keys, terms, statistics, kept, negatives }
+    }
 }
 
 /// What a task hands to the engine.

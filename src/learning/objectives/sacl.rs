@@ -13,15 +13,14 @@ use crate::base::{Choice, SignalKind};
 use crate::learning::awareness::Accepts;
 use crate::learning::nn::{Batch, Encoder, Init, Layout, Mlp, Mode, ParameterRole, normalise_rows};
 
-use super::parts::{KeyQueue, Twin, info_nce};
-use super::{Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, State, Step, ViewPlan, Workshop};
+use super::parts::{Contrast, InBatch, Pairs, QueueSettings};
+use super::{
+    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
+    fault,
+};
 
 /// Length of a projection.
 const PROJECTION: usize = 64;
-/// Longest queue that the rule gives by itself.
-const LONGEST_QUEUE: usize = 16_384;
-/// Longest queue that a person may ask for: 256 MiB of keys.
-const MOST_KEYS: usize = 1 << 20;
 /// 1/temperature stays within [1, 100].
 const HIGHEST_SCALE: f64 = 100.0;
 
@@ -43,18 +42,6 @@ pub struct Sacl {
     pub momentum: Option<f64>,
     /// Which statistics the key encoder's norms use.
     pub key_bn: KeyNorms,
-}
-
-/// When the batch's other keys are candidates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InBatch {
-    /// Until the queue is full.
-    WhileFilling,
-    /// At every step.
-    Always,
-    /// At no step.
-    Never,
 }
 
 /// Which statistics the key encoder's norms use.
@@ -86,34 +73,10 @@ impl Choice for Sacl {
 }
 
 impl Sacl {
-    /// Keys in the queue for a pool of `n_windows` in batches of `batch`: an epoch at most.
-    pub fn queue_capacity(&self, n_windows: usize, batch: usize) -> usize {
-        self.queue.unwrap_or_else(|| LONGEST_QUEUE.min(n_windows / batch.max(1) * batch))
+    fn queue(&self) -> QueueSettings {
+        let Self { queue, in_batch, min_negatives, momentum, .. } = *self;
+        QueueSettings { queue, keys_a_window: 1, in_batch, min_negatives, momentum }
     }
-
-    fn queue_for(&self, n_windows: usize, batch: usize) -> Result<usize, ObjectiveError> {
-        let capacity = self.queue_capacity(n_windows, batch);
-        if capacity < batch {
-            return fault("queue", capacity.to_string(), &format!("it holds less than a batch of {batch}"));
-        }
-        let most = capacity + batch - 1;
-        match self.min_negatives {
-            Some(least) if least > most => {
-                let reason = format!("a query never has more than {most} candidates, so nothing would be trained");
-                fault("min_negatives", least.to_string(), &reason)
-            }
-            _ => Ok(capacity),
-        }
-    }
-
-    /// The momentum encoder's factor for a run of `steps`.
-    pub fn momentum_of(&self, steps: u64) -> f64 {
-        self.momentum.unwrap_or_else(|| (1.0 - 10.0 / steps.max(1) as f64).clamp(0.99, 0.999))
-    }
-}
-
-fn fault<T>(key: &'static str, value: String, reason: &str) -> Result<T, ObjectiveError> {
-    Err(ObjectiveError::Setting { key, value, reason: reason.to_owned() })
 }
 
 impl ObjectiveConfig for Sacl {
@@ -121,21 +84,13 @@ impl ObjectiveConfig for Sacl {
         if !(1.0 / HIGHEST_SCALE..=1.0).contains(&self.temperature) {
             return fault("temperature", self.temperature.to_string(), "it lies outside 0.01 to 1");
         }
-        if let Some(queue) = self.queue.filter(|queue| *queue > MOST_KEYS) {
-            return fault("queue", queue.to_string(), &format!("it holds more than {MOST_KEYS} keys"));
-        }
-        match self.momentum {
-            Some(m) if !(0.0..1.0).contains(&m) => {
-                fault("momentum", m.to_string(), "it lies outside 0 to 1 (without 1)")
-            }
-            _ => Ok(()),
-        }
+        self.queue().check()
     }
 
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
-        let run = shop.run().clone();
-        let capacity = self.queue_for(run.n_windows, run.batch)?;
+        let run = shop.run();
+        self.queue().capacity_for(run.n_windows, run.batch)?;
         let encoder = shop.encoder();
         let projector = Mlp::projector(encoder.dim());
         shop.make_heads(Arc::clone(projector.layout()))?;
@@ -143,23 +98,16 @@ impl ObjectiveConfig for Sacl {
         if self.learn_temperature {
             shop.make_scalars(Arc::new(temperature_layout(start)))?;
         }
-        Ok(Box::new(Contrast {
-            queue: KeyQueue::new(capacity, PROJECTION, run.dtype, &run.device)?,
-            twin: Twin::new(shop.parameters(), self.momentum_of(run.steps))?,
-            settings: self.clone(),
-            encoder,
-            projector,
-        }))
+        let contrast = Contrast::new(self.queue(), PROJECTION, shop)?;
+        Ok(Box::new(SaclObjective { settings: self.clone(), encoder, projector, contrast }))
     }
 
     fn caution(&self, n_windows: usize, batch: usize) -> Option<String> {
-        let epoch = n_windows / batch.max(1) * batch;
-        let queue = self.queue.filter(|queue| *queue > epoch)?;
-        Some(format!("a queue of {queue} keys is longer than an epoch of {epoch}: it holds windows more than once"))
+        self.queue().caution(n_windows, batch)
     }
 
     fn memory_bytes(&self, n_windows: usize, batch: usize) -> u64 {
-        (self.queue_capacity(n_windows, batch) * (PROJECTION + 1) * 4) as u64
+        self.queue().memory_bytes(n_windows, batch, PROJECTION)
     }
 }
 
@@ -170,21 +118,14 @@ fn temperature_layout(start: f64) -> Layout {
     layout
 }
 
-struct Contrast {
+struct SaclObjective {
     settings: Sacl,
     encoder: Arc<dyn Encoder>,
     projector: Mlp,
-    twin: Twin,
-    queue: KeyQueue,
+    contrast: Contrast,
 }
 
-/// What a batch of queries is compared with.
-struct Candidates {
-    keys: Tensor,
-    rows: Vec<u32>,
-}
-
-impl Contrast {
+impl SaclObjective {
     fn scale(&self, parameters: &Parameters, like: &Tensor) -> Result<Tensor, ObjectiveError> {
         match &parameters.scalars {
             Some(scalars) => Ok(scalars.weights().view("log_scale")?.exp()?),
@@ -198,27 +139,21 @@ impl Contrast {
             KeyNorms::Train => Mode::TRAIN,
             KeyNorms::Running => Mode::Eval,
         };
-        let (embedding, _) = self.encoder.embed(windows, &self.twin.encoder(parameters)?, mode)?;
-        let projection = self.projector.forward(&embedding, &self.twin.heads(parameters)?)?;
+        let twin = self.contrast.twin();
+        let (embedding, _) = self.encoder.embed(windows, &twin.encoder(parameters)?, mode)?;
+        let projection = self.projector.forward(&embedding, &twin.heads(parameters)?)?;
         Ok(normalise_rows(&projection)?.detach())
     }
 
-    fn candidates(&self, keys: &Tensor, rows: &[u32]) -> Result<Candidates, ObjectiveError> {
-        let with_batch = match self.settings.in_batch {
-            InBatch::WhileFilling => !self.queue.is_full(),
-            InBatch::Always => true,
-            InBatch::Never => false,
-        };
-        let queued = self.queue.keys()?;
-        if !with_batch {
-            return Ok(Candidates { keys: queued, rows: self.queue.rows().to_vec() });
-        }
-        let keys = if self.queue.is_empty() { keys.clone() } else { Tensor::cat(&[&queued, keys], 0)? };
-        Ok(Candidates { keys, rows: [self.queue.rows(), rows].concat() })
+    fn compare(&self, pairs: &Pairs<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {
+        let scale = self.scale(step.parameters, pairs.query)?;
+        let mut score = self.contrast.score(pairs, &scale, step)?;
+        score.terms.push(("temperature", scale.detach().recip()?));
+        Ok(score)
     }
 }
 
-impl Objective for Contrast {
+impl Objective for SaclObjective {
     fn views(&self) -> ViewPlan {
         ViewPlan { augmented: 2 }
     }
@@ -228,41 +163,24 @@ impl Objective for Contrast {
     }
 
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {
-        let ([first, second], [rows, ..]) = (batch.views.as_slice(), batch.rows.as_slice()) else {
+        let ([first, second], [query_rows, key_rows]) = (batch.views.as_slice(), batch.rows.as_slice()) else {
             return Err(ObjectiveError::Views { needed: 2, found: batch.views.len() });
         };
-        let keys = self.keys(second, step.parameters)?;
+        let key = self.keys(second, step.parameters)?;
         let weights = step.parameters.encoder.weights();
         let (embedding, statistics) = self.encoder.embed(first, &weights, Mode::TRAIN)?;
         let projection = self.projector.forward(&embedding, &step.parameters.heads.weights())?;
         let query = normalise_rows(&projection)?;
+        let score = self.compare(&Pairs { query: &query, query_rows, key: &key, key_rows }, step)?;
+        Ok(score.with(embedding, Some(key), vec![statistics]))
+    }
 
-        let candidates = self.candidates(&keys, rows)?;
-        let mask = step.negatives.mask(rows, &candidates.rows);
-        let least = self.settings.min_negatives.unwrap_or_else(|| step.negatives.min_negatives()).max(1);
-        let kept = rows_with_enough(&mask.allowed, candidates.rows.len(), rows.len(), least);
-        let scale = self.scale(step.parameters, &query)?;
-        let mut terms = vec![("temperature", scale.detach().recip()?), ("query_std", column_std(&query)?)];
-        let total = if kept.is_empty() {
-            query.detach().zeros_like()?.sum_all()?
-        } else {
-            let pick = Pick::new(&kept, rows.len(), &query)?;
-            let allowed = Tensor::from_vec(mask.allowed, (rows.len(), candidates.rows.len()), query.device())?;
-            let (query, own, allowed) = (pick.of(&query)?, pick.of(&keys)?, pick.of(&allowed)?);
-            let given = info_nce(&query, &own, &candidates.keys, Some(&allowed), &scale)?;
-            terms.push(("info_nce", given.loss.detach()));
-            terms.push(("key_accuracy", given.key_accuracy));
-            given.loss
+    fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {
+        let ([query, key], [query_rows, key_rows]) = (given.views, given.rows) else {
+            return Err(ObjectiveError::Views { needed: 2, found: given.views.len() });
         };
-        Ok(Loss {
-            total,
-            embedding,
-            keys: Some(keys),
-            terms,
-            statistics: vec![statistics],
-            kept: kept.len(),
-            negatives: Some(mask.made_of),
-        })
+        let (query, key) = (normalise_rows(query)?, normalise_rows(&key.detach())?);
+        self.compare(&Pairs { query: &query, query_rows, key: &key, key_rows }, step)
     }
 
     fn after_step(&mut self, batch: &Batch, loss: &Loss, parameters: &mut Parameters) -> Result<(), ObjectiveError> {
@@ -270,57 +188,16 @@ impl Objective for Contrast {
             let flat = scalars.flat();
             flat.set(&flat.detach().clamp(0.0, HIGHEST_SCALE.ln())?)?;
         }
-        self.twin.follow(parameters)?;
-        let rows = batch.rows.first().ok_or(ObjectiveError::Views { needed: 2, found: 0 })?;
-        match &loss.keys {
-            Some(keys) => self.queue.push(keys, rows),
-            None => Ok(()),
-        }
+        let rows = batch.rows.last().ok_or(ObjectiveError::Views { needed: 2, found: 0 })?;
+        self.contrast.after_step(loss.keys.as_ref(), rows, parameters)
     }
 
     fn state(&self) -> Result<State, ObjectiveError> {
-        let mut state = State::new();
-        state.nest("twin", self.twin.state()?);
-        state.nest("queue", self.queue.state()?);
-        Ok(state)
+        self.contrast.state()
     }
 
     fn restore(&mut self, state: &State) -> Result<(), ObjectiveError> {
-        self.twin.restore(&state.part("twin"))?;
-        self.queue.restore(&state.part("queue"))
-    }
-}
-
-/// Mean over the columns of their standard deviation: 1/sqrt(d) for spread unit rows, 0 for collapsed ones.
-fn column_std(rows: &Tensor) -> Result<Tensor, ObjectiveError> {
-    Ok(rows.detach().var(0)?.sqrt()?.mean_all()?)
-}
-
-/// Queries with at least `least` allowed candidates.
-fn rows_with_enough(mask: &[u8], n_candidates: usize, n_queries: usize, least: usize) -> Vec<u32> {
-    let enough = |i: &u32| {
-        let row = &mask[*i as usize * n_candidates..(*i as usize + 1) * n_candidates];
-        row.iter().map(|allowed| usize::from(*allowed)).sum::<usize>() >= least
-    };
-    (0..n_queries as u32).filter(enough).collect()
-}
-
-/// Takes the kept rows of a tensor; all rows cost nothing.
-struct Pick(Option<Tensor>);
-
-impl Pick {
-    fn new(kept: &[u32], n: usize, like: &Tensor) -> Result<Self, ObjectiveError> {
-        if kept.len() == n {
-            return Ok(Self(None));
-        }
-        Ok(Self(Some(Tensor::from_slice(kept, kept.len(), like.device())?)))
-    }
-
-    fn of(&self, tensor: &Tensor) -> Result<Tensor, ObjectiveError> {
-        match &self.0 {
-            None => Ok(tensor.clone()),
-            Some(kept) => Ok(tensor.contiguous()?.index_select(kept, 0)?),
-        }
+        self.contrast.restore(state)
     }
 }
 

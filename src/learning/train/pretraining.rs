@@ -286,8 +286,10 @@ impl Task for Pretraining<'_> {
         // How far embeddings spread: near 0, the encoder says the same of every window.
         loss.terms.push(("embedding_std", loss.embedding.detach().var(0)?.sqrt()?.mean_all()?));
         if let Some(opponent) = opponent {
-            loss.terms.push(("subject_classifier", opponent.learn(&loss, &batch.subject)?));
-            let confusion = opponent.adversary.encoder_loss(&loss.embedding, &batch.subject)?;
+            // View-major: an objective with two query views hands out two embeddings a window.
+            let subject = batch.subject.repeat(loss.embedding.dim(0)? / batch.len());
+            loss.terms.push(("subject_classifier", opponent.learn(&loss, &subject)?));
+            let confusion = opponent.adversary.encoder_loss(&loss.embedding, &subject)?;
             loss.terms.push(("confusion", confusion.detach()));
             loss.total = (loss.total + (confusion * opponent.adversary.settings().weight)?)?;
         }

@@ -77,9 +77,9 @@ const ONE_PERSON: [u32; 32] = [0; 32];
 
 #[test]
 fn derived_defaults_follow_the_size_of_the_run() {
-    let sacl = Sacl::defaults(SignalKind::Ecg);
-    assert_eq!(sacl.queue_capacity(1000, 128), 896);
-    assert_eq!(sacl.queue_capacity(100_000, 256), 16_384);
+    let sacl = Sacl::defaults(SignalKind::Ecg).queue();
+    assert_eq!(sacl.capacity(1000, 128), 896);
+    assert_eq!(sacl.capacity(100_000, 256), 16_384);
     assert_eq!([300, 2000, 10_000, 50_000].map(|steps| sacl.momentum_of(steps)), [0.99, 0.995, 0.999, 0.999]);
 }
 
@@ -101,7 +101,7 @@ fn settings_that_cannot_work_are_refused_by_key() {
         ("min_negatives", Sacl { min_negatives: Some(100_000), ..sacl() }),
     ];
     for (expected, settings) in bad {
-        let error = settings.check().and_then(|()| settings.queue_for(64, BATCH)).unwrap_err();
+        let error = settings.check().and_then(|()| settings.queue().capacity_for(64, BATCH)).unwrap_err();
         assert!(matches!(error, ObjectiveError::Setting { key, .. } if key == expected));
     }
 }
