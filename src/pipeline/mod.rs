@@ -11,6 +11,7 @@ mod prepare;
 mod section;
 mod stages;
 mod text;
+mod views;
 
 pub use error::PipelineError;
 pub use fit::{FittedLine, fit_checkpoint};

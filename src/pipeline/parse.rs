@@ -11,7 +11,7 @@ use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
 use crate::judging::evaluate::{END_TO_END, EvaluateSettings, MAJORITY, RANDOM};
-use crate::learning::augment::{AugmentationConfig, Frame};
+use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
@@ -21,7 +21,8 @@ use crate::signal::seconds_to_samples;
 
 use super::error::PipelineError;
 use super::section::{Sections, table_in};
-use super::text::PipelineText;
+use super::text::{PipelineText, Place};
+use super::views::check_recipe_windows;
 
 /// The sections, in the order in which a run comes to them.
 const SECTIONS: [&str; 15] = [
@@ -72,6 +73,8 @@ pub struct Pipeline {
     pub rejects: RejectScope,
     /// What two views of a window differ in.
     pub augment: AugmentationConfig,
+    /// Where the pipeline says so.
+    pub(super) augment_at: Place,
     /// The network.
     pub encoder: Chosen<dyn EncoderConfig>,
     /// What pretraining minimises.
@@ -105,11 +108,19 @@ impl Pipeline {
         let table = text.table()?;
         let name = Path::new(text.name()).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy());
         Sections::new(&table, &SECTIONS)
-            .and_then(|sections| Self::read(&sections, &name, seed))
+            .and_then(|sections| {
+                let augment_at = text.place(sections.place("augment", ""));
+                Self::read(&sections, &name, augment_at, seed)
+            })
             .map_err(|error| text.placed(error))
     }
 
-    fn read(sections: &Sections<'_, '_>, name: &str, seed: Option<u64>) -> Result<Self, ConfigError> {
+    fn read(
+        sections: &Sections<'_, '_>,
+        name: &str,
+        augment_at: Place,
+        seed: Option<u64>,
+    ) -> Result<Self, ConfigError> {
         // A corpus is of one kind whatever it is told, so the kind given here does not matter.
         let corpus = sections.choose("corpus", &CORPORA, SignalKind::Ecg, None)?;
         check_corpus(corpus.choice.as_ref(), sections)?;
@@ -120,7 +131,7 @@ impl Pipeline {
             Some(value) => AugmentationConfig::read(kind, value)?,
             None => AugmentationConfig::defaults(kind),
         };
-        check_augment(&augment, &recipe, corpus.choice.rate_hz(), sections)?;
+        check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
         Ok(Self {
             name: name.to_owned(),
             note: sections.plain("note", String::new())?,
@@ -139,6 +150,7 @@ impl Pipeline {
             corpus,
             recipe,
             augment,
+            augment_at,
         })
     }
 
@@ -365,31 +377,9 @@ fn evaluate(sections: &Sections<'_, '_>, corpus: &dyn Corpus) -> Result<Evaluate
     Ok(settings)
 }
 
-/// Refuses transforms that the recipe's windows cannot bear, before a window is made. How many channels there are shows
-/// in the recordings only, and is checked with the store.
-fn check_augment(
-    augment: &AugmentationConfig,
-    recipe: &Recipe,
-    rate_hz: f64,
-    sections: &Sections<'_, '_>,
-) -> Result<(), ConfigError> {
-    let samples = |seconds| seconds_to_samples(seconds, rate_hz) as usize;
-    let channels = [String::new(), String::new()];
-    let (margin, length) = (samples(recipe.margin_s), samples(recipe.window_s));
-    let Err(error) = augment.build(&Frame { channels: &channels, rate_hz, margin, length }) else { return Ok(()) };
-    let given = sections.value("augment").or_else(|| sections.value("preprocess"));
-    let place = given.map_or(0..0, toml::Spanned::span);
-    let refused = ConfigError::at(place, error.to_string());
-    Err(match miette::Diagnostic::help(&error) {
-        Some(help) => refused.with_help(help.to_string()),
-        None => refused,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::Place;
 
     const LEAST: &str = "corpus = { name = \"mit-bih\", root = \"x\" }\nsplit = { name = \"shares\" }\n";
 
@@ -447,6 +437,22 @@ mod tests {
             ("[preprocess]\nhigh_hz = 500", 4, "high_hz", ""),
             ("augment = [{ name = \"temporal-delay\", delay_s = 1 }]", 3, "the store keeps 36", "margin"),
             ("[preprocess]\nmargin_s = 0", 3, "temporal-delay", "margin"),
+            ("augment = [\n{ name = \"spatial-rotation\" }]", 4, "acts on no view", "probability = 0.3"),
+            (
+                "augment = [{ name = \"spatial-shift\", probability = 1 }]",
+                3,
+                "no place is known for MLII, other",
+                "without",
+            ),
+            (
+                "augment = [{ one_of = [{ name = \"bandstop\" }, { name = \"bandstop\" }] }]",
+                3,
+                "bandstop stands twice",
+                "",
+            ),
+            ("augment = [{ one_of = [{ name = \"bandstop\" }] }]", 3, "at least two", "one_of = ["),
+            ("augment = [{ one_of = [], probability = 1 }]", 3, "at least two", "one_of = ["),
+            ("augment = [{ name = \"bandstop\", high_hz = 178 }]", 3, "half the sampling rate", "high_hz"),
             ("[awareness]\narms = [\n\"base\",\n\"bass\"]", 6, "unknown preset `bass`", "`base`"),
             ("[awareness]\narms = [\"base\", \"base\"]", 4, "two arms are called `base`", "another `name`"),
             ("[awareness]\narms = [{ name = \"random\" }]", 4, "name of a control", "another `name`"),

@@ -24,6 +24,7 @@ use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
+use super::views::check_store_windows;
 
 /// Proofs of more folds than this are saved, not told.
 const TOLD_FOLDS: usize = 3;
@@ -85,6 +86,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let store = prepare(pipeline, Stale::Refuse, means)?.store;
+        check_store_windows(pipeline, &store)?;
         let splits = draw(pipeline, &store)?;
         tell_splits(&splits, means);
         let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };

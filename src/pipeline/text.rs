@@ -115,7 +115,8 @@ impl PipelineText {
         PipelineError::Setting { place: Box::new(place), message: error.message, help: Some(help) }
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
+    /// Where a stretch of the text stands.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let given = self.overrides.iter().find(|given| (given.first..=given.padded.len()).contains(&span.start));
         let (source, text, first) = match given {
             Some(given) => ("--set", &given.padded[given.first..], given.first),

@@ -206,7 +206,9 @@ mod tests {
 
     #[test]
     fn old_names_and_other_spellings_are_the_same_places() {
-        for (old, new) in [("T3", "T7"), ("T4", "T8"), ("T5", "P7"), ("T6", "P8"), ("EEG Fc5-REF", "FC5"), ("Cz..", "CZ")] {
+        for (old, new) in
+            [("T3", "T7"), ("T4", "T8"), ("T5", "P7"), ("T6", "P8"), ("EEG Fc5-REF", "FC5"), ("Cz..", "CZ")]
+        {
             assert_eq!(electrode_position(old), electrode_position(new), "{old}");
             assert!(electrode_position(new).is_some());
         }
@@ -214,7 +216,9 @@ mod tests {
 
     #[test]
     fn what_is_no_electrode_has_no_place() {
-        for label in ["", "Z", "MLII", "V5", "other", "FP3", "O5", "F9", "FC7", "C0", "C03", "C3X", "EOG", "A1", "I1", "T1"] {
+        for label in
+            ["", "Z", "MLII", "V5", "other", "FP3", "O5", "F9", "FC7", "C0", "C03", "C3X", "EOG", "A1", "I1", "T1"]
+        {
             assert_eq!(electrode_position(label), None, "{label}");
         }
     }

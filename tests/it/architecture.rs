@@ -105,7 +105,11 @@ const CRATES: &[(&str, &[&str])] = &[
 /// Folders in which each file is a member of a family and has its line in the registry of the door.
 const FAMILIES: &[(&str, &str, &[&str])] = &[
     ("src/learning/objectives", "OBJECTIVES", &["mod.rs", "error.rs", "state.rs", "workshop.rs"]),
-    ("src/learning/augment", "TRANSFORMS", &["mod.rs", "compose.rs", "error.rs", "source.rs", "tests.rs"]),
+    (
+        "src/learning/augment",
+        "TRANSFORMS",
+        &["mod.rs", "compose.rs", "error.rs", "source.rs", "spline.rs", "testkit.rs", "tests.rs"],
+    ),
     (
         "src/data/splits",
         "PLANS",

@@ -155,6 +155,10 @@ impl Corpus for MitBih {
         }
     }
 
+    fn channels(&self) -> Option<Vec<String>> {
+        Some(self.leads.clone())
+    }
+
     fn recordings(&self) -> Result<Listing, CorpusError> {
         self.check()?;
         let pattern = self.database.facts().pattern;

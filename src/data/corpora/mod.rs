@@ -90,6 +90,11 @@ pub trait Corpus: Send + Sync {
     /// [`CorpusError::Setting`] with its key.
     fn check(&self) -> Result<(), CorpusError>;
 
+    /// The labels of the stored channels, where settings say them whatever the recordings hold.
+    fn channels(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// What is in the folder, by names; no recording is opened. A rate that is not the corpus's is found, and refused or
     /// resampled, by preprocessing.
     ///

@@ -48,7 +48,7 @@ impl TransformConfig for Bandstop {
         self.probability
     }
 
-    fn build(&self, frame: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError> {
+    fn check(&self, frame: &Frame, _: Option<&[String]>) -> Result<(), AugmentError> {
         within(Self::NAME, "low_hz", self.low_hz, f64::MIN_POSITIVE..=f64::MAX, "above 0 Hz")?;
         within(Self::NAME, "high_hz", self.high_hz, self.low_hz..=f64::MAX, "`low_hz` and above")?;
         within(Self::NAME, "width_hz", self.width_hz, 0.0..=f64::MAX, "0 Hz and above")?;
@@ -56,6 +56,10 @@ impl TransformConfig for Bandstop {
         if edge_hz >= frame.rate_hz / 2.0 {
             return Err(AugmentError::BeyondNyquist { edge_hz, rate_hz: frame.rate_hz });
         }
+        Ok(())
+    }
+
+    fn build(&self, frame: &Frame, _: &[String]) -> Result<Box<dyn Transform>, AugmentError> {
         Ok(Box::new(AtRate { settings: self.clone(), rate_hz: frame.rate_hz }))
     }
 }

@@ -46,6 +46,26 @@ pub enum AugmentError {
         /// Labels of the channels there are.
         channels: String,
     },
+    /// The transform asks where electrodes lie, and these are none.
+    #[error("{transform} asks where electrodes lie on the head, and no place is known for {channels}")]
+    #[diagnostic(help("write `augment = [...]` without {transform}, or leave these channels out of the store"))]
+    NoPosition {
+        /// Name of the transform.
+        transform: &'static str,
+        /// Labels of the channels without a place.
+        channels: String,
+    },
+    /// Two channels of one electrode.
+    #[error("{transform} tells electrodes apart by their places, and {one} and {other} lie at the same")]
+    #[diagnostic(help("write `augment = [...]` without {transform}, or leave one of the two out of the store"))]
+    SamePlace {
+        /// Name of the transform.
+        transform: &'static str,
+        /// Label of the first.
+        one: String,
+        /// Label of the second.
+        other: String,
+    },
     /// The same transform twice in one chain.
     #[error("{transform} stands twice in `augment`")]
     #[diagnostic(help("a chain has each transform once: its random stream is named by it"))]
@@ -53,6 +73,16 @@ pub enum AugmentError {
         /// Name of the transform.
         transform: &'static str,
     },
+}
+
+impl AugmentError {
+    pub(super) fn too_few(transform: &'static str, channels: &[String]) -> Self {
+        let channels = match channels {
+            [] => "none".to_owned(),
+            few => format!("only {}", few.join(", ")),
+        };
+        Self::TooFewChannels { transform, channels }
+    }
 }
 
 /// Checks that a setting lies in `[low, high]`, `allowed` in words.

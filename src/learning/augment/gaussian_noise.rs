@@ -45,8 +45,11 @@ impl TransformConfig for GaussianNoise {
         self.probability
     }
 
-    fn build(&self, _: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError> {
-        within(Self::NAME, "most", self.most, 0.0..=100.0, "0 to 100")?;
+    fn check(&self, _: &Frame, _: Option<&[String]>) -> Result<(), AugmentError> {
+        within(Self::NAME, "most", self.most, 0.0..=100.0, "0 to 100")
+    }
+
+    fn build(&self, _: &Frame, _: &[String]) -> Result<Box<dyn Transform>, AugmentError> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a view depends on its [`StreamKey`](crate::base::StreamKey) and its [`Source`] alone, never on threads,
 //! order or history; a transform at zero strength gives the same bits; shapes stay. Whether a transform fits the
-//! windows at hand (margins, sampling rate, number of channels) is settled when it is built, never while it runs.
+//! windows at hand (margins, sampling rate, channels) is settled before it is built, never while it runs.
 //!
 //! Start reading at [`Augmentation`], which runs the chain, then any one transform.
 
@@ -10,11 +10,17 @@ mod bandstop;
 mod compose;
 mod error;
 mod gaussian_noise;
+mod sensor_cutout;
 mod sensor_dropout;
 mod signal_mixing;
 mod source;
+mod spatial_rotation;
+mod spatial_shift;
+mod spline;
 mod temporal_cutout;
 mod temporal_delay;
+#[cfg(test)]
+mod testkit;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +30,12 @@ pub use bandstop::Bandstop;
 pub use compose::{Augmentation, AugmentationConfig};
 pub use error::AugmentError;
 pub use gaussian_noise::GaussianNoise;
+pub use sensor_cutout::SensorCutout;
 pub use sensor_dropout::SensorDropout;
 pub use signal_mixing::SignalMixing;
 pub use source::{Frame, Partners, Scale, Source};
+pub use spatial_rotation::SpatialRotation;
+pub use spatial_shift::SpatialShift;
 pub use temporal_cutout::{Fill, TemporalCutout};
 pub use temporal_delay::{Edge, TemporalDelay};
 
@@ -39,9 +48,12 @@ pub static TRANSFORMS: Registry<dyn TransformConfig> = Registry {
         entry::<TemporalDelay>(),
         entry::<SignalMixing>(),
         entry::<Bandstop>(),
+        entry::<SpatialRotation>(),
+        entry::<SpatialShift>(),
         entry::<GaussianNoise>(),
         entry::<TemporalCutout>(),
         entry::<SensorDropout>(),
+        entry::<SensorCutout>(),
     ],
 };
 
@@ -57,11 +69,18 @@ pub trait TransformConfig: Send + Sync {
     /// How often the transform acts on a view, 0 to 1.
     fn probability(&self) -> f64;
 
-    /// The transform for windows like `frame`.
+    /// Refuses a setting outside its range, and windows that cannot bear the transform. `channels` are their labels; as
+    /// long as they are not known, what hangs on them is let pass.
     ///
     /// # Errors
-    /// A setting outside its range, or one that these windows cannot bear.
-    fn build(&self, frame: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError>;
+    /// The setting, or what the windows lack.
+    fn check(&self, frame: &Frame, channels: Option<&[String]>) -> Result<(), AugmentError>;
+
+    /// The transform for windows that were checked.
+    ///
+    /// # Errors
+    /// As [`TransformConfig::check`].
+    fn build(&self, frame: &Frame, channels: &[String]) -> Result<Box<dyn Transform>, AugmentError>;
 }
 
 /// One kind of change, ready to act.

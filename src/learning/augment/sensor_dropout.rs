@@ -44,12 +44,15 @@ impl TransformConfig for SensorDropout {
         self.probability
     }
 
-    fn build(&self, frame: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError> {
+    fn check(&self, _: &Frame, channels: Option<&[String]>) -> Result<(), AugmentError> {
         within(Self::NAME, "most", self.most, 0.0..=1.0, "0 to 1")?;
-        if frame.channels.len() < 2 {
-            let channels = format!("only {}", frame.channels.join(", "));
-            return Err(AugmentError::TooFewChannels { transform: Self::NAME, channels });
+        match channels {
+            Some(channels) if channels.len() < 2 => Err(AugmentError::too_few(Self::NAME, channels)),
+            _ => Ok(()),
         }
+    }
+
+    fn build(&self, _: &Frame, _: &[String]) -> Result<Box<dyn Transform>, AugmentError> {
         Ok(Box::new(self.clone()))
     }
 }

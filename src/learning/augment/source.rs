@@ -5,11 +5,9 @@ use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, s};
 use crate::base::{NormalTable, Stream};
 use crate::numerics::dsp::Moments;
 
-/// What all windows of a run have in common, as far as transforms care.
-#[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
-    /// Labels of the channels.
-    pub channels: &'a [String],
+/// What all windows of a run have in common besides their channels, as far as transforms care.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
     /// Samples per second.
     pub rate_hz: f64,
     /// Samples that the store keeps on each side of a stretch.

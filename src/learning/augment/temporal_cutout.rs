@@ -63,9 +63,12 @@ impl TransformConfig for TemporalCutout {
         self.probability
     }
 
-    fn build(&self, _: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError> {
+    fn check(&self, _: &Frame, _: Option<&[String]>) -> Result<(), AugmentError> {
         within(Self::NAME, "low", self.low, 0.0..=1.0, "0 to 1")?;
-        within(Self::NAME, "high", self.high, self.low..=1.0, "`low` to 1")?;
+        within(Self::NAME, "high", self.high, self.low..=1.0, "`low` to 1")
+    }
+
+    fn build(&self, _: &Frame, _: &[String]) -> Result<Box<dyn Transform>, AugmentError> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -57,12 +57,17 @@ impl TransformConfig for TemporalDelay {
         self.probability
     }
 
-    fn build(&self, frame: &Frame<'_>) -> Result<Box<dyn Transform>, AugmentError> {
+    fn check(&self, frame: &Frame, _: Option<&[String]>) -> Result<(), AugmentError> {
         within(Self::NAME, "delay_s", self.delay_s, 0.0..=3600.0, "0 s to one hour")?;
         let delay = seconds_to_samples(self.delay_s, frame.rate_hz) as usize;
         if self.edge == Edge::Real && delay > frame.margin {
             return Err(AugmentError::Margin { delay, margin: frame.margin });
         }
+        Ok(())
+    }
+
+    fn build(&self, frame: &Frame, _: &[String]) -> Result<Box<dyn Transform>, AugmentError> {
+        let delay = seconds_to_samples(self.delay_s, frame.rate_hz);
         Ok(Box::new(Delay { most: delay as isize, edge: self.edge }))
     }
 }

@@ -7,15 +7,21 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use serde_json::Value;
 
 use super::bandstop::forward;
+use super::spatial_rotation::turned;
+use super::spatial_shift::shifted;
+use super::spline::{self, Spline};
 use super::*;
 use crate::base::{NormalTable, Purpose, SignalKind, StreamKey, parse_table};
 use crate::numerics::dsp::notch;
+
+/// Labels of the made windows' channels, the first of them.
+const LABELS: [&str; 4] = ["FC3", "CZ", "P4", "FZ"];
 
 static NORMALS: LazyLock<NormalTable> = LazyLock::new(|| NormalTable::new(7));
 
 /// Draws one of a few given windows.
 #[derive(Debug)]
-struct Given(Vec<Array2<f32>>);
+pub(super) struct Given(pub(super) Vec<Array2<f32>>);
 
 impl Partners for Given {
     fn draw(&self, stream: &mut Stream, mut into: ArrayViewMut2<'_, f32>) {
@@ -25,24 +31,24 @@ impl Partners for Given {
 
 /// A stored row with real samples around a nominal window.
 #[derive(Debug)]
-struct Case {
-    stored: Array2<f32>,
-    margin: usize,
-    length: usize,
-    earlier: usize,
-    later: usize,
-    rate_hz: f64,
-    scale: Scale,
-    partners: Given,
+pub(super) struct Case {
+    pub(super) stored: Array2<f32>,
+    pub(super) margin: usize,
+    pub(super) length: usize,
+    pub(super) earlier: usize,
+    pub(super) later: usize,
+    pub(super) rate_hz: f64,
+    pub(super) scale: Scale,
+    pub(super) partners: Given,
 }
 
 impl Case {
-    fn new(stored: Array2<f32>, [margin, length, earlier, later]: [usize; 4], partners: Given) -> Self {
+    pub(super) fn new(stored: Array2<f32>, [margin, length, earlier, later]: [usize; 4], partners: Given) -> Self {
         let scale = Scale::of_window(stored.slice(s![.., margin..margin + length]));
         Self { stored, margin, length, earlier, later, rate_hz: 160.0, scale, partners }
     }
 
-    fn made() -> Self {
+    pub(super) fn made() -> Self {
         let wave = |k: usize| {
             Array2::from_shape_fn((4, 60), |(c, t)| ((t * (c + k)) as f32 * 0.37).sin() + (t as f32 * 0.11).cos())
         };
@@ -63,23 +69,22 @@ impl Case {
         }
     }
 
-    fn augmentation(&self, toml: &str) -> Result<Augmentation, AugmentError> {
-        let labels: Vec<String> = (0..self.stored.nrows()).map(|c| format!("C{c}")).collect();
-        let frame = Frame { channels: &labels, rate_hz: self.rate_hz, margin: self.margin, length: self.length };
-        config(toml).build(&frame)
+    pub(super) fn augmentation(&self, toml: &str) -> Result<Augmentation, AugmentError> {
+        let frame = Frame { rate_hz: self.rate_hz, margin: self.margin, length: self.length };
+        config(toml).build(&frame, &LABELS.map(str::to_owned)[..self.stored.nrows()])
     }
 
-    fn view(&self, augmentation: &Augmentation, key: StreamKey) -> Array2<f32> {
+    pub(super) fn view(&self, augmentation: &Augmentation, key: StreamKey) -> Array2<f32> {
         let mut view = Array2::zeros((self.stored.nrows(), self.length));
         augmentation.view(&self.source(), key, view.view_mut());
         view
     }
 
-    fn nominal(&self) -> Array2<f32> {
+    pub(super) fn nominal(&self) -> Array2<f32> {
         self.delayed(0)
     }
 
-    fn delayed(&self, delay: isize) -> Array2<f32> {
+    pub(super) fn delayed(&self, delay: isize) -> Array2<f32> {
         let first = (self.margin as isize - delay) as usize;
         Array2::from_shape_fn((self.stored.nrows(), self.length), |(c, t)| {
             self.scale.apply(c, self.stored[[c, first + t]])
@@ -94,7 +99,7 @@ fn config(list: &str) -> AugmentationConfig {
     AugmentationConfig::read(SignalKind::Eeg, value).unwrap()
 }
 
-fn key() -> StreamKey {
+pub(super) fn key() -> StreamKey {
     StreamKey::new(7, Purpose::Transforms).row(5).epoch(2).view(1)
 }
 
@@ -124,6 +129,7 @@ fn every_transform_equals_its_second_implementation() {
     let partners = Given(given["partners"].as_array().unwrap().iter().map(matrix).collect());
     let places = [count("margin"), count("length"), count("earlier"), count("later")];
     let case = Case::new(matrix(&given["stored"]), places, partners);
+    assert_eq!(given["labels"].as_array().unwrap(), &LABELS[..3]);
     let mut seen = BTreeSet::new();
     for expected in golden["cases"].as_array().unwrap() {
         let toml = expected["toml"].as_str().unwrap();
@@ -131,18 +137,14 @@ fn every_transform_equals_its_second_implementation() {
         let key = key().epoch(expected["epoch"].as_u64().unwrap() as u32);
         let difference = largest_difference(case.view(&augmentation, key).view(), matrix(&expected["view"]).view());
         assert!(difference < 2e-6, "{toml} epoch {}: {difference}", key.epoch);
-        seen.insert(augmentation_rows(toml));
+        seen.extend(TRANSFORMS.entries.iter().map(|entry| entry.name).find(|name| toml.starts_with(&named(name))));
     }
-    let registered: BTreeSet<u8> =
-        TRANSFORMS.entries.iter().map(|entry| augmentation_rows(&format!("{{ name = \"{}\" }}", entry.name))).collect();
+    let registered: BTreeSet<&str> = TRANSFORMS.entries.iter().map(|entry| entry.name).collect();
     assert_eq!(seen, registered, "each registered transform has golden views");
 }
 
-fn augmentation_rows(toml: &str) -> u8 {
-    let text = format!("t = {toml}");
-    let table = parse_table(&text).unwrap();
-    let table = table.get("t").unwrap().get_ref().as_table().unwrap();
-    TRANSFORMS.choose(SignalKind::Eeg, table, 0..0).unwrap().choice.row()
+fn named(transform: &str) -> String {
+    format!("{{ name = \"{transform}\"")
 }
 
 #[test]
@@ -220,9 +222,21 @@ fn what_the_windows_cannot_bear_is_refused_when_built() {
         let error = refused(&format!("[{{ name = \"temporal-cutout\", {setting} }}]"));
         assert!(matches!(error, AugmentError::Setting { .. }), "{setting}: {error}");
     }
+    let error = refused("[{ one_of = [{ name = \"bandstop\" }, { name = \"sensor-dropout\" }], probability = 1.5 }]");
+    assert!(matches!(error, AugmentError::Setting { transform: "one_of", .. }), "{error}");
+    for setting in [
+        "name = \"spatial-rotation\", most_deg = 31",
+        "name = \"spatial-shift\", most = 0.32",
+        "name = \"spatial-shift\", most = 0.35",
+        "name = \"spatial-shift\", most = -0.05",
+        "name = \"sensor-cutout\", most_deg = 181",
+    ] {
+        let error = refused(&format!("[{{ {setting}, probability = 1 }}]"));
+        assert!(matches!(error, AugmentError::Setting { .. }), "{setting}: {error}");
+    }
     let single = Case { stored: case.stored.slice(s![..1, ..]).to_owned(), ..Case::made() };
     let error = single.augmentation("[{ name = \"sensor-dropout\" }]").err().unwrap();
-    assert!(error.to_string().contains("C0"), "{error}");
+    assert!(error.to_string().contains("FC3"), "{error}");
 }
 
 #[test]
@@ -236,122 +250,128 @@ fn default_recipes_stand_in_the_order_of_the_table() {
     let chosen =
         config("[{ name = \"sensor-dropout\" }, { name = \"gaussian_noise\" }, { name = \"temporal-delay\" }]");
     assert_eq!(names(&chosen), ["temporal-delay", "gaussian-noise", "sensor-dropout"]);
+    let grouped =
+        config("[{ one_of = [{ name = \"sensor-cutout\" }, { name = \"bandstop\" }] }, { name = \"signal-mixing\" }]");
+    let list = grouped.resolved();
+    assert_eq!(list[0]["name"], "signal-mixing");
+    assert_eq!(
+        (&list[1]["one_of"][0]["name"], &list[1]["one_of"][1]["name"]),
+        (&"bandstop".into(), &"sensor-cutout".into())
+    );
+    assert_eq!(list[1]["probability"], 1.0);
     assert!(AugmentationConfig::none().resolved().as_array().unwrap().is_empty());
 }
 
-mod laws {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Strongest and absent forms of each transform.
-    const STRONG: [&str; 8] = [
-        "{ name = \"temporal-delay\", delay_s = 0.0625 }",
-        "{ name = \"signal-mixing\", most = 1, probability = 1 }",
-        "{ name = \"bandstop\", width_hz = 20, probability = 1 }",
-        "{ name = \"gaussian-noise\", most = 1, probability = 1 }",
-        "{ name = \"temporal-cutout\", low = 0, high = 1 }",
-        "{ name = \"temporal-cutout\", low = 0, high = 1, fill = \"noise\" }",
-        "{ name = \"temporal-cutout\", low = 0, high = 1, fill = \"other\" }",
-        "{ name = \"sensor-dropout\", most = 1, probability = 1 }",
-    ];
-    const ABSENT: [&str; 6] = [
-        "{ name = \"temporal-delay\", delay_s = 0 }",
-        "{ name = \"signal-mixing\", most = 0, probability = 1 }",
-        "{ name = \"bandstop\", width_hz = 0, probability = 1 }",
-        "{ name = \"gaussian-noise\", most = 0, probability = 1 }",
-        "{ name = \"temporal-cutout\", low = 0, high = 0, fill = \"noise\" }",
-        "{ name = \"sensor-dropout\", most = 0, probability = 1 }",
-    ];
-    const CHAIN: &str = "[{ name = \"temporal-delay\", delay_s = 0.0625 }, { name = \"signal-mixing\" }, \
-        { name = \"bandstop\" }, { name = \"gaussian-noise\" }, { name = \"temporal-cutout\", fill = \"other\" }, \
-        { name = \"sensor-dropout\" }]";
-
-    fn case(samples: Vec<f32>, earlier: usize, later: usize) -> Case {
-        let stored = Array2::from_shape_vec((3, 60), samples).unwrap();
-        let partner = stored.slice(s![.., 3..43]).mapv(|x| -x);
-        Case { rate_hz: 160.0, ..Case::new(stored, [10, 40, earlier, later], Given(vec![partner])) }
+#[test]
+fn what_electrodes_cannot_bear_is_refused_with_their_names() {
+    let frame = Frame { rate_hz: 160.0, margin: 10, length: 40 };
+    for name in ["spatial-rotation", "spatial-shift", "sensor-cutout"] {
+        let config = config(&format!("[{{ name = \"{name}\", probability = 1 }}]"));
+        let refused = |labels: &[&str]| {
+            let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+            config.check(&frame, Some(&labels)).err()
+        };
+        assert_eq!(refused(&["Fc5.", "EEG Cz-REF", "T3"]), None);
+        assert_eq!(config.check(&frame, None), Ok(()), "unknown labels are let pass");
+        let error = refused(&["C3", "MLII", "C4", "other"]).unwrap();
+        assert_eq!(error, AugmentError::NoPosition { transform: name, channels: "MLII, other".to_owned() });
+        let error = refused(&["T3", "C4", "T7"]).unwrap();
+        assert_eq!(error, AugmentError::SamePlace { transform: name, one: "T3".to_owned(), other: "T7".to_owned() });
+        assert!(refused(&["C3"]).unwrap().to_string().contains("only C3"));
     }
+}
 
-    /// Windows with zeros of both signs and dead channels among them.
-    fn windows() -> impl Strategy<Value = Case> {
-        let sample = prop_oneof![8 => -5.0_f32..5.0, 1 => Just(0.0), 1 => Just(-0.0)];
-        let live = proptest::collection::vec(sample, 180);
-        (live, any::<bool>(), 0_usize..=10, 0_usize..=10).prop_map(|(mut samples, dead, earlier, later)| {
-            if dead {
-                samples[60..120].fill(1.5);
-            }
-            case(samples, earlier, later)
-        })
-    }
-
-    fn bits(view: &Array2<f32>) -> Vec<u32> {
-        view.iter().map(|x| x.to_bits()).collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        #[test]
-        fn views_are_finite_and_bounded(case in windows(), row in 0_u32..1000) {
-            // No sample of a delayed view exceeds the largest of the row, a normalised one sqrt(L); the other
-            // transforms add a few times that at most.
-            let row_most = [0, 10, -10].iter().flat_map(|d| case.delayed(*d)).fold(0.0_f32, |most, x| most.max(x.abs()));
-            let limit = 8.0 * 40.0_f32.sqrt().max(row_most);
-            for toml in STRONG {
-                let view = case.view(&case.augmentation(&format!("[{toml}]")).unwrap(), key().row(row));
-                prop_assert_eq!(view.dim(), (3, 40));
-                prop_assert!(view.iter().all(|x| x.is_finite() && x.abs() <= limit), "{}", toml);
-            }
-        }
-
-        #[test]
-        fn zero_strength_gives_the_same_bits(case in windows(), row in 0_u32..1000) {
-            let nominal = case.nominal();
-            for toml in ABSENT {
-                let view = case.view(&case.augmentation(&format!("[{toml}]")).unwrap(), key().row(row));
-                prop_assert_eq!(bits(&view), bits(&nominal), "{}", toml);
-            }
-        }
-
-        #[test]
-        fn same_key_same_bits_other_key_other_view(case in windows(), row in 0_u32..1000) {
-            let chain = case.augmentation(CHAIN).unwrap();
-            let first = case.view(&chain, key().row(row));
-            prop_assert_eq!(bits(&first), bits(&case.view(&chain, key().row(row))));
-            for other in [key().row(row + 1), key().row(row).view(0), key().row(row).epoch(3)] {
-                prop_assert_ne!(bits(&first), bits(&case.view(&chain, other)));
-            }
-        }
-
-        #[test]
-        fn cutout_changes_one_stretch_of_the_wanted_length(case in windows(), row in 0_u32..1000) {
-            let chain = case.augmentation("[{ name = \"temporal-cutout\", low = 0.2, high = 0.4 }]").unwrap();
-            let view = case.view(&chain, key().row(row));
-            let nominal = case.nominal();
-            let changed: Vec<usize> = (0..40).filter(|t| view.column(*t) != nominal.column(*t)).collect();
-            let (first, last) = (changed[0], changed[changed.len() - 1]);
-            prop_assert!((first..=last).all(|t| view.column(t).iter().all(|x| *x == 0.0)));
-            prop_assert!(last - first < 16);
-        }
-
-        #[test]
-        fn dropout_leaves_at_least_one_channel_as_it_was(case in windows(), row in 0_u32..1000) {
-            let chain = case.augmentation("[{ name = \"sensor-dropout\", most = 1, probability = 1 }]").unwrap();
-            let view = case.view(&chain, key().row(row));
-            let nominal = case.nominal();
-            let kept = (0..3).filter(|c| view.row(*c) == nominal.row(*c)).count();
-            let silent = (0..3).filter(|c| view.row(*c).iter().all(|x| *x == 0.0)).count();
-            prop_assert!(kept >= 1 && kept + silent >= 3);
+#[test]
+fn one_of_lets_each_member_act_as_often_as_another_and_never_two() {
+    let case = Case::made();
+    let members = ["temporal-cutout", "spatial-rotation", "gaussian-noise"];
+    let list = members.map(|name| format!("{{ name = \"{name}\" }}")).join(", ");
+    let chain = case.augmentation(&format!("[{{ one_of = [{list}], probability = 0.6 }}]")).unwrap();
+    // What a member makes alone, it makes in the group: its own stream goes on after the draw that decides nothing here.
+    let alone = members.map(|name| case.augmentation(&format!("[{{ name = \"{name}\", probability = 1 }}]")).unwrap());
+    let nominal = case.nominal();
+    let mut counts = [0; 3];
+    let mut untouched = 0;
+    for row in 0..3000 {
+        let key = key().row(row);
+        let view = case.view(&chain, key);
+        let made: Vec<usize> = (0..3).filter(|member| case.view(&alone[*member], key) == view).collect();
+        match made.as_slice() {
+            _ if view == nominal => untouched += 1,
+            [one] => counts[*one] += 1,
+            other => panic!("a view of members {other:?}"),
         }
     }
+    assert!(counts.iter().all(|count| (460..680).contains(count)), "{counts:?}, {untouched} untouched");
+}
 
-    #[test]
-    fn the_probability_is_how_often_a_transform_acts() {
-        let case = Case::made();
-        let chain = case.augmentation("[{ name = \"temporal-cutout\", probability = 0.3 }]").unwrap();
-        let nominal = case.nominal();
-        let acted = (0..2000).filter(|row| case.view(&chain, key().row(*row)) != nominal).count();
-        assert!((540..660).contains(&acted), "{acted}");
+#[test]
+fn matrices_equal_those_of_numpy_and_keep_constants() {
+    let golden = golden("head");
+    let labels: Vec<String> =
+        golden["labels"].as_array().unwrap().iter().map(|x| x.as_str().unwrap().to_owned()).collect();
+    let places = spline::positions("spatial-rotation", &labels).unwrap();
+    for (label, place) in labels.iter().zip(&places) {
+        for (ours, numpy) in place.iter().zip(golden["positions"][label].as_array().unwrap()) {
+            assert!((ours - numpy.as_f64().unwrap()).abs() < 1e-11, "{label}: {place:?}");
+        }
+    }
+    for pair in golden["kernel"].as_array().unwrap() {
+        let [cosine, expected] = [0, 1].map(|i| pair[i].as_f64().unwrap());
+        assert!((spline::kernel(cosine) - expected).abs() < 1e-15, "g({cosine})");
+    }
+    let spline = Spline::new(places);
+    for case in golden["matrices"].as_array().unwrap() {
+        let (which, by) = (case["which"].as_u64().unwrap() as u32, case["by"].as_f64().unwrap());
+        let matrix = match case["move"].as_str().unwrap() {
+            "turn" => turned(&spline, which as usize, by),
+            _ => shifted(&spline, which, by),
+        };
+        for (label, row) in case["rows"].as_object().unwrap() {
+            let i = labels.iter().position(|other| other == label).unwrap();
+            for (ours, numpy) in matrix.row(i).iter().zip(row.as_array().unwrap()) {
+                assert!((ours - numpy.as_f64().unwrap()).abs() < 2e-10, "{label} of {}", case["move"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn turns_and_moves_of_64_electrodes_follow_the_head() {
+    let golden = golden("head");
+    let labels: Vec<String> =
+        golden["labels"].as_array().unwrap().iter().map(|x| x.as_str().unwrap().to_owned()).collect();
+    let spline = Spline::new(spline::positions("spatial-rotation", &labels).unwrap());
+    let at = |matrix: &Array2<f64>, to: &str, from: &str| {
+        let index = |label: &str| labels.iter().position(|other| other == label).unwrap();
+        matrix[[index(to), index(from)]]
+    };
+    // Values of the method's description.
+    let (about_z, about_x, about_y) = (turned(&spline, 2, 10.0), turned(&spline, 0, 20.0), turned(&spline, 1, 20.0));
+    for (found, expected) in [
+        (at(&about_z, "C3", "C3"), 0.746_350),
+        (at(&about_z, "C3", "FC3"), 0.335_955),
+        (at(&about_x, "FZ", "AFZ"), 0.948_548),
+        (at(&about_x, "FZ", "FZ"), 0.087_744),
+    ] {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+    // Activity moves with the turn: what Cz had, C2 has (about y), CPz has (about x); what C4 had, FC4 has (about z).
+    let largest = |matrix: &Array2<f64>, to: &str| {
+        labels.iter().max_by(|a, b| at(matrix, to, a).total_cmp(&at(matrix, to, b))).unwrap().clone()
+    };
+    assert_eq!((largest(&about_y, "C2").as_str(), largest(&about_x, "CPZ").as_str()), ("CZ", "CZ"));
+    assert_eq!(largest(&turned(&spline, 2, 20.0), "FC4"), "C4");
+    assert_eq!(largest(&shifted(&spline, 2, 0.3), "C2"), "CZ");
+    let turns = (0..3).flat_map(|axis| (-30..=30).map(move |degrees| (axis, degrees)));
+    let shifts = (0..8).flat_map(|side| (0..=6).map(move |step| (side, step)));
+    let all = turns.map(|(axis, degrees)| (degrees, turned(&spline, axis, f64::from(degrees))));
+    for (size, matrix) in all.chain(shifts.map(|(side, step)| (step, shifted(&spline, side, 0.05 * f64::from(step))))) {
+        for (i, row) in matrix.rows().into_iter().enumerate() {
+            assert!((row.sum() - 1.0).abs() < 1e-13 * 4.0, "{size}: {}", row.sum());
+            assert!(row.dot(&row).sqrt() <= 1.21, "{size}: {}", row.dot(&row).sqrt());
+            let identity = row.iter().enumerate().all(|(j, x)| (x - if i == j { 1.0 } else { 0.0 }).abs() < 1e-13);
+            assert!(size != 0 || identity, "no move is the identity");
+        }
     }
 }

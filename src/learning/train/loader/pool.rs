@@ -67,7 +67,7 @@ impl<'a> PoolLoader<'a> {
         let spec = store.spec();
         let channels: Vec<String> = store.channels().iter().map(|channel| channel.label.clone()).collect();
         let (margin, length) = (spec.margin as usize, spec.length as usize);
-        let augmentation = augmentation.build(&Frame { channels: &channels, rate_hz: spec.rate_hz, margin, length })?;
+        let augmentation = augmentation.build(&Frame { rate_hz: spec.rate_hz, margin, length }, &channels)?;
         let partners = PartnerIndex::new(loading.partners, &subject);
         if augmentation.needs_partners() {
             partners.check(loading.partners, table, &rows)?;
