@@ -15,8 +15,12 @@ pub trait Progress: Send + Sync {
     fn advance(&self, done: u64, note: &str);
     /// The stretch ended.
     fn end(&self);
-    /// A line that a person should see now (counts, warnings).
+    /// A line that a person should see now (counts, roles).
     fn say(&self, line: &str);
+    /// A line that a person must see, however little they asked to be told: what may make a result worth less.
+    fn caution(&self, line: &str) {
+        self.say(line);
+    }
 }
 
 /// No progress at all.

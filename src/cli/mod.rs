@@ -53,10 +53,10 @@ struct Global {
     /// One training seed instead of the pipeline's `seeds`.
     #[arg(long, global = true, value_name = "N")]
     seed: Option<u64>,
-    /// Where to compute: cpu, cuda:0, metal. One that is not there is an error.
+    /// Where to compute: cpu, cuda:0, metal; one that is not there is an error. auto: a card where there is one, told.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
     device: String,
-    /// No progress on stderr.
+    /// No progress on stderr; cautions and errors stay.
     #[arg(long, short, global = true)]
     quiet: bool,
     /// Override a key of the pipeline, the value as in TOML: --set train.steps=100.

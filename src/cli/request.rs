@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::base::Watch;
-use crate::learning::nn::{DeviceChoice, device};
+use crate::learning::nn::{DeviceChoice, device, taken};
 use crate::pipeline::{Means, Pipeline, PipelineText};
 
 use super::Global;
 use super::exit::Failure;
+use super::terminal;
 
 /// The pipeline and where its results go.
 #[derive(Debug, Args)]
@@ -50,10 +51,15 @@ pub(super) fn understand(mut text: PipelineText, global: &Global) -> Result<Pipe
 /// Threads, device, watch: a device that is not there is an error before anything is read or written.
 pub(super) fn means(global: &Global, watch: &Watch) -> Result<Means, Failure> {
     let choice: DeviceChoice = global.device.parse().map_err(crate::error::Error::from)?;
+    let device = device(choice).map_err(crate::error::Error::from)?;
+    if choice == DeviceChoice::Auto {
+        // Told however quiet: results of two devices differ in the last bits.
+        terminal::line(&format!("device auto: {}", taken(&device)));
+    }
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     Ok(Means {
         threads: global.threads.map_or_else(rayon::current_num_threads, usize::from),
-        device: device(choice).map_err(crate::error::Error::from)?,
+        device,
         command: format!("biossl {command}"),
         watch: watch.clone(),
     })

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::{Progress, Silent};
+use crate::base::Progress;
 
 /// Where a log file is read line by line, this often is enough.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Progress for a person (terminal) or a log (anything else); none when `quiet`.
+/// Progress for a person (terminal) or a log (anything else); cautions only when `quiet`.
 pub(super) fn progress(quiet: bool) -> Arc<dyn Progress> {
     if quiet {
-        Arc::new(Silent)
+        Arc::new(Quiet)
     } else if std::io::stderr().is_terminal() {
         Arc::new(Bars(Mutex::new(None)))
     } else {
@@ -30,6 +30,18 @@ pub(super) fn colours() -> bool {
 /// A line on stderr; that nobody listens there is no fault.
 pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _what: &str, _total: u64, _unit: &str) {}
+    fn advance(&self, _done: u64, _note: &str) {}
+    fn end(&self) {}
+    fn say(&self, _text: &str) {}
+    fn caution(&self, text: &str) {
+        line(&format!("caution: {text}"));
+    }
 }
 
 struct Bars(Mutex<Option<ProgressBar>>);
@@ -96,6 +108,10 @@ impl Progress for Bars {
             None => line(text),
         });
     }
+
+    fn caution(&self, text: &str) {
+        self.say(&format!("caution: {text}"));
+    }
 }
 
 struct Stretch {
@@ -155,6 +171,10 @@ impl Progress for Plain {
 
     fn say(&self, text: &str) {
         line(text);
+    }
+
+    fn caution(&self, text: &str) {
+        line(&format!("caution: {text}"));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::judging::downstream::Bench;
 use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round, Score};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
-    Checkpoints, Contract, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
+    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
 };
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
@@ -271,7 +271,9 @@ impl<'a> Run<'a> {
             settings: pipeline.train.clone(),
             seed,
         };
-        let data = PretrainData { store: &self.store, pool: split.pool(), split_hash: split.hash() };
+        let (train, validation) = (split.train(), split.validation());
+        let monitored = Some(Monitored { train, validation, unscored: self.store.pool_excludes() });
+        let data = PretrainData { store: &self.store, pool: split.pool(), split_hash: split.hash(), monitored };
         let labels = json!({ "arm": arm.name, "fold": split.fold(), "seed": seed });
         let record = Record {
             watch: &means.watch,

@@ -49,7 +49,7 @@ split = { name = "shares" }
 encoder = { name = "ecg-sacl", width = 0.0625 }
 objective = { name = "sacl" }
 awareness = { arms = ["base", "subject-invariant"] }
-train = { steps = 6, batch_size = 32, checkpoint_every = 2 }
+train = { steps = 6, batch_size = 32, checkpoint_every = 2, monitor = { every = 3, rows = 50 } }
 "#;
 
 /// Writes the tiny pipeline into a folder; its store and run folder lie there too.
@@ -113,6 +113,8 @@ fn mistakes_on_the_command_line_end_with_2() {
 fn absent_device_is_a_mistake_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = tiny_pipeline(folder.path());
+    let output = biossl(&["preprocess", &pipeline, "--device", "auto", "--quiet", "--set", "corpus.root=nowhere"]);
+    assert!(stderr(&output).contains("device auto: "), "{}", stderr(&output));
     for device in ["cuda:4096", "gpu"] {
         let output = biossl(&["run", &pipeline, "--device", device]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));

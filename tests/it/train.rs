@@ -44,6 +44,15 @@ fn stopping_after(step: u64) -> Watch {
 
 /// A run of the subject-invariant preset in its own folder.
 fn run(corpus: &Corpus, folder: &Path, watch: &Watch, resume: Resume) -> Result<Pretrained, TrainError> {
+    run_with(corpus, folder, (short(11), watch), resume)
+}
+
+fn run_with(
+    corpus: &Corpus,
+    folder: &Path,
+    (settings, watch): (PretrainSettings, &Watch),
+    resume: Resume,
+) -> Result<Pretrained, TrainError> {
     let existing = if resume == Resume::Anew { Existing::Refuse } else { Existing::Resume };
     let run = RunFolder::create(folder, existing, "a test").unwrap();
     if resume == Resume::Anew {
@@ -55,7 +64,7 @@ fn run(corpus: &Corpus, folder: &Path, watch: &Watch, resume: Resume) -> Result<
     let events = Some(run.events("subject-invariant", 0, "seed-1").unwrap());
     let (journal, checkpoints) = (Some((&mut journal, labels)), Some((checkpoints, resume)));
     let record = Record { watch, journal, checkpoints, events };
-    corpus.pretrain(Preset::SubjectInvariant, short(11), record)
+    corpus.pretrain(Preset::SubjectInvariant, settings, record)
 }
 
 fn last_checkpoint(folder: &Path) -> (String, Vec<u8>) {
@@ -85,6 +94,32 @@ fn an_untrained_network_starts_a_little_below_the_logarithm_of_its_candidates() 
     let made_of = &first["negatives"];
     let pairs = ["same_subject", "other_subject", "masked_overlap"].map(|key| made_of[key].as_u64().unwrap());
     assert_eq!((pairs.iter().sum::<u64>(), pairs[2]), (64 * 64, 64));
+}
+
+#[test]
+fn a_monitor_looks_at_validation_people_and_changes_nothing() {
+    let corpus = Corpus::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let plain = run(&corpus, &folder.path().join("plain"), &Watch::default(), Resume::Anew).unwrap();
+    for classifier in ["knn", "linear"] {
+        let monitor = json!({ "every": 3, "classifier": classifier, "rows": 100 });
+        let monitor = serde_json::from_value(monitor).unwrap();
+        let path = folder.path().join(classifier);
+        let settings = PretrainSettings { monitor: Some(monitor), ..short(11) };
+        let watched = run_with(&corpus, &path, (settings, &Watch::default()), Resume::Anew).unwrap();
+        assert_eq!(watched.group.to_vec().unwrap(), plain.group.to_vec().unwrap());
+        let (looks, steps): (Vec<_>, Vec<_>) =
+            journal(&path).into_iter().partition(|entry| entry["event"] == "monitor");
+        assert_eq!(steps, journal(&folder.path().join("plain")));
+        let at: Vec<u64> = looks.iter().map(|look| look["step"].as_u64().unwrap()).collect();
+        assert_eq!(at, [3, 6, 9, 11]);
+        for look in &looks {
+            assert_eq!(look["classifier"], classifier);
+            // 100 windows of each side: an accuracy is a whole number of them.
+            let right = look["accuracy"].as_f64().unwrap() * 100.0;
+            assert!((right - right.round()).abs() < 1e-9 && (20.0..=100.0).contains(&right), "{look:?}");
+        }
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Downstream for Linear {
         let (taken, model) = best.expect("the grid has a point");
         if !taken.converged {
             let (arm, steps) = (start.arm, taken.steps);
-            bench.watch.progress().say(&format!("{arm}: the probe had not converged after {steps} steps"));
+            bench.watch.progress().caution(&format!("{arm}: the probe had not converged after {steps} steps"));
         }
         let fold = data.split.fold();
         let labels = Labels { arm: start.arm, seed: start.seed, fold, learning_rate: None };

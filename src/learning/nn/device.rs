@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 
 use super::error::NnError;
 
@@ -17,6 +17,8 @@ pub enum DeviceChoice {
     Cuda(usize),
     /// `metal`.
     Metal,
+    /// `auto`: the first card that this build can use and this machine has, else the processor.
+    Auto,
 }
 
 impl fmt::Display for DeviceChoice {
@@ -25,6 +27,7 @@ impl fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(card) => write!(f, "cuda:{card}"),
             Self::Metal => f.write_str("metal"),
+            Self::Auto => f.write_str("auto"),
         }
     }
 }
@@ -37,6 +40,7 @@ impl FromStr for DeviceChoice {
         match word {
             "cpu" => Ok(Self::Cpu),
             "metal" => Ok(Self::Metal),
+            "auto" => Ok(Self::Auto),
             "cuda" => Ok(Self::Cuda(0)),
             _ => {
                 let card = word.strip_prefix("cuda:").ok_or_else(unknown)?;
@@ -46,7 +50,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// Opens a device.
+/// Opens a device. What `auto` takes is told by [`taken`].
 ///
 /// # Errors
 /// [`NnError::Device`] when it is not there or this build cannot use it.
@@ -67,6 +71,19 @@ pub fn device(choice: DeviceChoice) -> Result<Device, NnError> {
         DeviceChoice::Metal => {
             Device::new_metal(0).map_err(|e| absent(e.to_string(), "Metal needs a Mac with a GPU; choose `cpu`"))
         }
+        DeviceChoice::Auto => {
+            let cards = [DeviceChoice::Cuda(0), DeviceChoice::Metal];
+            Ok(cards.into_iter().find_map(|card| device(card).ok()).unwrap_or(Device::Cpu))
+        }
+    }
+}
+
+/// The word for a device that was opened.
+pub fn taken(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".to_owned(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { .. } => "metal".to_owned(),
     }
 }
 
@@ -75,8 +92,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn auto_takes_what_is_there_and_says_it() {
+        let word = taken(&device(DeviceChoice::Auto).unwrap());
+        assert!(device(word.parse().unwrap()).is_ok(), "{word}");
+        assert_eq!(taken(&Device::Cpu), "cpu");
+    }
+
+    #[test]
     fn words_are_read_and_written_back() {
-        for word in ["cpu", "metal", "cuda:0", "cuda:3"] {
+        for word in ["cpu", "metal", "cuda:0", "cuda:3", "auto"] {
             assert_eq!(word.parse::<DeviceChoice>().unwrap().to_string(), word);
         }
         assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(0));

@@ -20,7 +20,9 @@ pub enum NnError {
     },
     /// A word that names no device.
     #[error("`{word}` names no device")]
-    #[diagnostic(help("known: cpu, cuda, cuda:N (the N-th NVIDIA card, from 0), metal"))]
+    #[diagnostic(help(
+        "known: cpu, cuda, cuda:N (the N-th NVIDIA card, from 0), metal, auto (a card where there is one)"
+    ))]
     UnknownDevice {
         /// The word.
         word: String,

@@ -28,7 +28,7 @@ use candle_core::Tensor;
 use crate::base::{Choice, Entry, Registry, read_choice};
 
 pub use batch::{Batch, Mode};
-pub use device::{DeviceChoice, device};
+pub use device::{DeviceChoice, device, taken};
 pub use encoder::{BlockSpec, ConvolutionSpec, EncoderTable};
 pub use encoders::{EcgSacl, EegSacl};
 pub use error::NnError;

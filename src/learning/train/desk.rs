@@ -107,7 +107,7 @@ impl<'a> Desk<'a> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let labels = &self.labels;
         journal.rewind(|entry| {
-            let mine = entry.get("event").is_some_and(|event| event == "step")
+            let mine = entry.get("event").is_some_and(|event| event == "step" || event == "monitor")
                 && entry.get("task").is_some_and(|name| name == task)
                 && labels.iter().all(|(key, value)| entry.get(key) == Some(value));
             !mine || entry.get("step").and_then(Value::as_u64).is_none_or(|step| step <= done)
@@ -175,6 +175,24 @@ impl<'a> Desk<'a> {
         if let Some(journal) = &mut self.journal {
             line.extend(self.labels.clone());
             journal.record("step", &line)?;
+        }
+        Ok(())
+    }
+
+    /// A look at the validation people, where the task takes one at this step.
+    pub(super) fn note_look(&mut self, task: &dyn Task, step: u64) -> Result<(), TrainError> {
+        let Some((classifier, look)) = task.look(step)? else { return Ok(()) };
+        if let Some(events) = &mut self.events {
+            let scalar = |&(name, value): &(&str, Option<f64>)| Some((format!("monitor/{classifier}/{name}"), value?));
+            events.scalars(step, &look.iter().filter_map(scalar).collect::<Vec<_>>())?;
+        }
+        if let Some(journal) = &mut self.journal {
+            let mut line = self.labels.clone();
+            line.insert("task".to_owned(), task.name().into());
+            line.insert("step".to_owned(), step.into());
+            line.insert("classifier".to_owned(), classifier.into());
+            line.extend(look.iter().map(|&(name, value)| (name.to_owned(), value.into())));
+            journal.record("monitor", &line)?;
         }
         Ok(())
     }

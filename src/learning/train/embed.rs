@@ -42,10 +42,27 @@ pub fn embed<R: Role>(
     store: &Store,
     subset: &Subset<R>,
 ) -> Result<Embeddings<R>, TrainError> {
+    let values = embed_rows(encoder, weights, store, subset.rows())?;
+    let table = store.table();
+    let subjects = subset.rows().iter().map(|&row| table.rows[row as usize].subject).collect();
+    let (rows, labels) = (subset.rows().to_vec(), subset.labels(table));
+    Ok(Embeddings { values, rows, labels, subjects, role: PhantomData })
+}
+
+/// The same for any rows. Inside this room only: whoever asks has a subset of a role that it may see.
+///
+/// # Shapes
+/// `[n, dim]`
+pub(super) fn embed_rows(
+    encoder: &dyn Encoder,
+    weights: &Weights,
+    store: &Store,
+    rows: &[u32],
+) -> Result<Array2<f32>, TrainError> {
     let weights = weights.detached();
     let device = weights.flat().device().clone();
-    let mut values = Array2::zeros((subset.len(), encoder.dim()));
-    for (first, rows) in (0..).step_by(BATCH).zip(subset.rows().chunks(BATCH)) {
+    let mut values = Array2::zeros((rows.len(), encoder.dim()));
+    for (first, rows) in (0..).step_by(BATCH).zip(rows.chunks(BATCH)) {
         let windows = evaluation_windows(store, rows);
         let shape = windows.dim();
         let windows = Tensor::from_vec(windows.into_raw_vec_and_offset().0, shape, &device)?;
@@ -55,8 +72,5 @@ pub fn embed<R: Role>(
         let piece = Array2::from_shape_vec((rows.len(), encoder.dim()), flat).expect("one embedding a window");
         values.slice_mut(s![first..first + rows.len(), ..]).assign(&piece);
     }
-    let table = store.table();
-    let subjects = subset.rows().iter().map(|&row| table.rows[row as usize].subject).collect();
-    let (rows, labels) = (subset.rows().to_vec(), subset.labels(table));
-    Ok(Embeddings { values, rows, labels, subjects, role: PhantomData })
+    Ok(values)
 }

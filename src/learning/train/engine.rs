@@ -7,6 +7,7 @@ use crate::learning::objectives::{Loss, State};
 
 use super::desk::{Desk, Taken};
 use super::error::TrainError;
+use super::monitor::Look;
 use super::optim::{OptimiserSettings, Optimisers};
 use super::schedule::Schedule;
 
@@ -44,6 +45,14 @@ pub trait Task {
     /// # Errors
     /// When a tensor operation fails.
     fn after_step(&mut self, batch: &Batch, loss: &Loss, step: u64) -> Result<(), TrainError>;
+
+    /// A look at how far the training has come, where one is due: by what, and what it came to. It changes nothing.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    fn look(&self, _step: u64) -> Result<Option<(&'static str, Look)>, TrainError> {
+        Ok(None)
+    }
 
     /// Everything that the task needs to go on.
     ///
@@ -106,6 +115,7 @@ pub fn train(task: &mut dyn Task, course: &Course, desk: &mut Desk<'_>) -> Resul
         }
         task.after_step(&batch, &loss, step)?; // clamps, momentum encoder, queue
         desk.note(task, &loss, &taken, batch.len())?;
+        desk.note_look(task, step)?; // validation people, every so often
         desk.keep_if_due(task, &optimisers, step)?;
     }
     desk.end();

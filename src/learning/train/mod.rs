@@ -9,6 +9,7 @@ mod embed;
 mod engine;
 mod error;
 mod loader;
+mod monitor;
 mod optim;
 mod pretraining;
 mod schedule;
@@ -25,6 +26,7 @@ pub use loader::{
     HostBatch, LabelledLoader, LabelledRow, LoaderError, PartnerScope, PoolLoader, PoolLoading, Prefetch,
     evaluation_windows,
 };
+pub use monitor::{Look, MonitorClassifier, MonitorSettings, Monitored};
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
 pub use pretraining::{PretrainData, PretrainOrder, Pretrained, Record, pretrain};
 pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};

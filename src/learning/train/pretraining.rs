@@ -20,6 +20,7 @@ use super::desk::Desk;
 use super::engine::{Task, Trained, train};
 use super::error::TrainError;
 use super::loader::{PartnerScope, PoolLoader, PoolLoading, Prefetch};
+use super::monitor::{Look, Monitor, Monitored};
 use super::optim::{AdamW, Optimiser};
 use super::settings::{PretrainPlan, PretrainSettings};
 
@@ -57,6 +58,8 @@ pub struct PretrainData<'a> {
     pub pool: &'a Subset<Pool>,
     /// The split that says so.
     pub split_hash: &'a str,
+    /// Whom `monitor` looks at.
+    pub monitored: Option<Monitored<'a>>,
 }
 
 /// Where it is written down.
@@ -128,7 +131,7 @@ pub fn pretrain(
     let PretrainPlan { batch, course } = order.settings.plan(data.pool.len())?;
     if batch < order.settings.batch {
         let (n, wished) = (data.pool.len(), order.settings.batch);
-        record.watch.progress().say(&format!("batch {batch} instead of {wished}: the pool has {n} windows"));
+        record.watch.progress().caution(&format!("batch {batch} instead of {wished}: the pool has {n} windows"));
     }
     let (n_windows, dtype) = (data.pool.len(), DType::F32);
     let run = RunSize { seed: order.seed, n_windows, batch, steps: course.steps, device: device.clone(), dtype };
@@ -138,7 +141,7 @@ pub fn pretrain(
     if let Some(caution) = order.objective.choice.caution(n_windows, batch) {
         let rows = data.pool.rows();
         let share = negatives.mask(&rows[..rows.len().min(SAMPLE)], rows).made_of.masked_share();
-        record.watch.progress().say(&format!("{caution}; {:.1} % of the pairs are masked", 100.0 * share));
+        record.watch.progress().caution(&format!("{caution}; {:.1} % of the pairs are masked", 100.0 * share));
     }
     let n_subjects = data.pool.subjects().len();
     let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
@@ -158,6 +161,7 @@ pub fn pretrain(
         let every = order.settings.checkpoint_every;
         desk = desk.with_checkpoints(Checkpoints::new(folder, contract.clone(), every, resume));
     }
+    let monitor = monitor(order, data, course.steps)?;
     let learner = std::thread::scope(|scope| {
         let mut ahead = None;
         let (loader, steps) = (&loader, course.steps);
@@ -167,11 +171,26 @@ pub fn pretrain(
             Ok(batch.into_batch(device)?)
         };
         let feed = Feed { next: Box::new(next), batches_an_epoch: loader.n_batches() as u64 };
-        let mut task = Pretraining { learner, feed };
+        let mut task = Pretraining { learner, feed, monitor };
         train(&mut task, &course, &mut desk).map(|()| task.learner)
     })?;
     let Learner { encoder, parameters, .. } = learner;
     Ok(Pretrained { encoder, group: parameters.encoder, contract, steps: course.steps })
+}
+
+/// The monitor that the settings ask for.
+fn monitor<'a>(
+    order: &PretrainOrder<'_>,
+    data: PretrainData<'a>,
+    steps: u64,
+) -> Result<Option<Monitor<'a>>, TrainError> {
+    let Some(settings) = order.settings.monitor else { return Ok(None) };
+    let people = data.monitored.ok_or_else(|| TrainError::Setting {
+        key: "monitor",
+        value: settings.every.to_string(),
+        reason: "nobody is given whom it could look at".to_owned(),
+    })?;
+    Ok(Some(Monitor::new(settings, data.store, people, steps)))
 }
 
 fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
@@ -265,6 +284,7 @@ impl Opponent {
 struct Pretraining<'a> {
     learner: Learner,
     feed: Feed<'a>,
+    monitor: Option<Monitor<'a>>,
 }
 
 impl Task for Pretraining<'_> {
@@ -306,6 +326,13 @@ impl Task for Pretraining<'_> {
 
     fn after_step(&mut self, batch: &Batch, loss: &Loss, _step: u64) -> Result<(), TrainError> {
         Ok(self.learner.objective.after_step(batch, loss, &mut self.learner.parameters)?)
+    }
+
+    fn look(&self, step: u64) -> Result<Option<(&'static str, Look)>, TrainError> {
+        let Some(monitor) = &self.monitor else { return Ok(None) };
+        let Learner { encoder, parameters, .. } = &self.learner;
+        let look = monitor.look(&**encoder, &parameters.encoder.weights(), step)?;
+        Ok(look.map(|look| (monitor.classifier(), look)))
     }
 
     fn state(&self) -> Result<State, TrainError> {

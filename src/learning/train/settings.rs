@@ -6,6 +6,7 @@ use crate::base::SignalKind;
 
 use super::engine::Course;
 use super::error::TrainError;
+use super::monitor::MonitorSettings;
 use super::optim::{OptimiserName, OptimiserSettings};
 use super::schedule::{LEAST_BATCH, Schedule, pretraining_batch, pretraining_warm_up, scaled_rate};
 
@@ -30,6 +31,8 @@ pub struct PretrainSettings {
     pub clip: f64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+    /// Looks at the validation people on the way; left out: none.
+    pub monitor: Option<MonitorSettings>,
 }
 
 /// Passes over the pool when no number of steps is given.
@@ -51,6 +54,7 @@ impl PretrainSettings {
             weight_decay: 1e-4,
             clip: 5.0,
             checkpoint_every: 200,
+            monitor: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl PretrainSettings {
         if self.checkpoint_every == 0 {
             return fault("checkpoint_every", "0".to_owned(), "give the number of steps between two checkpoints");
         }
+        self.monitor.map_or(Ok(()), |monitor| monitor.check())?;
         if self.batch < LEAST_BATCH {
             let reason =
                 format!("pretraining needs at least {LEAST_BATCH} windows a batch: the others are its negatives");
@@ -123,6 +128,8 @@ mod tests {
     #[test]
     fn senseless_numbers_are_refused_by_key() {
         let good = PretrainSettings::defaults(SignalKind::Eeg);
+        let monitor: MonitorSettings = serde_json::from_str("{ \"every\": 5 }").unwrap();
+        assert!(PretrainSettings { monitor: Some(monitor), ..good.clone() }.check().is_ok());
         let bad = [
             ("steps", PretrainSettings { steps: Some(0), ..good.clone() }),
             ("learning_rate", PretrainSettings { learning_rate: Some(-1.0), ..good.clone() }),
@@ -130,6 +137,8 @@ mod tests {
             ("weight_decay", PretrainSettings { weight_decay: -0.1, ..good.clone() }),
             ("batch_size", PretrainSettings { batch: 8, ..good.clone() }),
             ("checkpoint_every", PretrainSettings { checkpoint_every: 0, ..good.clone() }),
+            ("monitor", PretrainSettings { monitor: Some(MonitorSettings { every: 0, ..monitor }), ..good.clone() }),
+            ("monitor", PretrainSettings { monitor: Some(MonitorSettings { rows: 1, ..monitor }), ..good.clone() }),
         ];
         for (expected, settings) in bad {
             assert!(matches!(settings.check(), Err(TrainError::Setting { key, .. }) if key == expected));

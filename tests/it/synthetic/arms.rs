@@ -8,8 +8,8 @@ use biossl::learning::awareness::Preset;
 use biossl::learning::nn::{ENCODERS, Encoder, Group, Mode, Weights};
 use biossl::learning::objectives::OBJECTIVES;
 use biossl::learning::train::{
-    PretrainData, PretrainOrder, PretrainSettings, Pretrained, Record, Synthetic, TrainError, evaluation_windows,
-    pretrain,
+    Monitored, PretrainData, PretrainOrder, PretrainSettings, Pretrained, Record, Synthetic, TrainError,
+    evaluation_windows, pretrain,
 };
 use biossl::numerics::classify::{Examples, Logistic, Standardiser};
 use candle_core::{DType, Device, Tensor};
@@ -91,7 +91,10 @@ impl Corpus {
             settings,
             seed: self.seed,
         };
-        let data = PretrainData { store: &self.store, pool: self.split.pool(), split_hash: self.split.hash() };
+        let monitored =
+            Some(Monitored { train: self.split.train(), validation: self.split.validation(), unscored: &[] });
+        let (pool, split_hash) = (self.split.pool(), self.split.hash());
+        let data = PretrainData { store: &self.store, pool, split_hash, monitored };
         pretrain(&order, data, &Device::Cpu, record)
     }
 

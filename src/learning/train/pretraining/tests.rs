@@ -37,7 +37,7 @@ fn task(preset: Preset) -> Pretraining<'static> {
     let (device, dtype) = (Device::Cpu, DType::F32);
     let run = RunSize { seed: 2, n_windows: N, batch: N, steps: 60, device, dtype };
     let learner = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 2), run).unwrap();
-    Pretraining { learner, feed: Feed { next: Box::new(|_| Ok(batch())), batches_an_epoch: 1 } }
+    Pretraining { learner, feed: Feed { next: Box::new(|_| Ok(batch())), batches_an_epoch: 1 }, monitor: None }
 }
 
 fn scalar(x: &Tensor) -> f64 {
