@@ -10,7 +10,7 @@ use crate::base::Chosen;
 use crate::data::splits::Split;
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::judging::downstream::{Bench, DOWNSTREAM, Data, Downstream, Effort, Start};
+use crate::judging::downstream::{Bench, Configuration, DOWNSTREAM, Data, Downstream, Effort, RrChoice, Start};
 use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::train::Pretrained;
 use crate::numerics::metrics::Classes;
@@ -39,6 +39,9 @@ pub struct FittedLine {
     /// What fitting cost.
     #[serde(flatten)]
     pub effort: Effort,
+    /// What was chosen of how to train, where there was a choice: the next seeds keep it.
+    #[serde(skip)]
+    pub configuration: Option<Configuration>,
 }
 
 /// Where a classifier is fitted.
@@ -46,6 +49,9 @@ pub(super) struct Place<'a> {
     pub(super) store: &'a Store,
     pub(super) split: &'a Split,
     pub(super) settings: &'a EvaluateSettings,
+    pub(super) rr: &'a RrChoice,
+    /// What an earlier seed chose of how to train.
+    pub(super) kept: Option<Configuration>,
 }
 
 /// Fits one way on one encoder.
@@ -57,9 +63,9 @@ pub(super) fn fit_one(
 ) -> Result<FittedLine, Error> {
     let classes = Arc::new(Classes::new(&place.store.table().classes, place.store.pool_excludes()));
     let criterion = place.settings.criterion(&classes)?;
-    let data = Data { store: place.store, split: place.split, classes: &classes, criterion };
+    let data = Data { store: place.store, split: place.split, classes: &classes, criterion, rr: place.rr };
     let seed = pretrained.contract.seed;
-    let start = Start { encoder: &*pretrained.encoder, group: &pretrained.group, arm: name, seed, learning_rate: None };
+    let start = Start { encoder: &*pretrained.encoder, group: &pretrained.group, arm: name, seed, kept: place.kept };
     let fitted = way.fit(&start, &data, bench)?;
     Ok(FittedLine {
         arm: name.to_owned(),
@@ -69,6 +75,7 @@ pub(super) fn fit_one(
         criterion: criterion.name.to_owned(),
         validation: Some(fitted.validation()).filter(|value| value.is_finite()),
         effort: fitted.effort(),
+        configuration: fitted.configuration(),
     })
 }
 
@@ -98,8 +105,11 @@ pub fn fit_checkpoint(
     let mut lines = Vec::new();
     for split in &splits {
         refuse_leak(checkpoint, &pretrained, (&store, split))?;
-        let place = Place { store: &store, split, settings: &pipeline.evaluate };
-        lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut Bench::silent(&means.watch))?);
+        for rr in pipeline.evaluate.rr() {
+            let place = Place { store: &store, split, settings: &pipeline.evaluate, rr, kept: None };
+            let name = rr.name(&name);
+            lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut Bench::silent(&means.watch))?);
+        }
     }
     Ok(lines)
 }

@@ -10,7 +10,7 @@ use crate::data::corpora::{CORPORA, Corpus, CorpusError};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
-use crate::judging::evaluate::{END_TO_END, EvaluateSettings, MAJORITY, RANDOM};
+use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, EvaluateError, EvaluateSettings, MAJORITY, RANDOM};
 use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
@@ -44,7 +44,7 @@ const SECTIONS: [&str; 15] = [
 ];
 
 /// Controls stand beside the arms in every table, under these names.
-const CONTROLS: [&str; 3] = [MAJORITY, RANDOM, END_TO_END];
+const CONTROLS: [&str; 4] = [MAJORITY, RANDOM, END_TO_END, END_TO_END_TUNED];
 
 /// Keys that say where things lie and what to tell the reader, not what is done: saved, but not hashed.
 pub(super) const PLACES: [&str; 3] = ["note", "store", "folder"];
@@ -370,6 +370,10 @@ fn downstream(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec
 /// Reads `evaluate`; its criterion must be a metric of the corpus's classes.
 fn evaluate(sections: &Sections<'_, '_>, corpus: &dyn Corpus) -> Result<EvaluateSettings, ConfigError> {
     let settings: EvaluateSettings = sections.overlay("evaluate", &EvaluateSettings::defaults(corpus.kind()))?;
+    settings.check().map_err(|error| {
+        let key = if let EvaluateError::Setting { key, .. } = &error { key } else { "" };
+        ConfigError::at(sections.place("evaluate", key), error.to_string())
+    })?;
     settings.criterion(&Classes::new(&corpus.classes(), &corpus.pool_excludes())).map_err(|error| {
         let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
         ConfigError { help, ..ConfigError::at(sections.place("evaluate", "criterion"), error.to_string()) }
@@ -469,6 +473,9 @@ mod tests {
             ("seeds = []", 3, "nothing would be trained", ""),
             ("seeds = 1", 3, "invalid type", ""),
             ("encoder = \"ecg-sacl\"", 3, "`encoder` is a table", "[encoder]"),
+            ("[evaluate]\nrr = [\"rr\", \"hearts\"]", 4, "`hearts` is no set", ""),
+            ("[evaluate]\nrr = []", 4, "rr cannot work", ""),
+            ("[evaluate]\nlabels = { share = 2 }", 4, "labels cannot work", ""),
             ("rejects = \"nowhere\"", 3, "unknown variant", ""),
         ] {
             let (place, told, remedy) = refused(more);

@@ -155,16 +155,21 @@ impl<'a> Run<'a> {
     /// Whatever fitting reports, a request to stop among it.
     pub fn fit(&mut self, way_name: &str) -> Result<Vec<FittedLine>, Error> {
         let way = fit::way(self.pipeline, way_name);
-        let mut lines = Vec::new();
+        let mut lines: Vec<FittedLine> = Vec::new();
         for (fold, seed) in self.rounds() {
             for (index, arm) in self.pipeline.arms.iter().enumerate() {
                 let pretrained = self.finished(index, fold, seed)?;
-                let place = Place { store: &self.store, split: &self.splits[fold], settings: &self.pipeline.evaluate };
                 let places = self.places(&pretrained.contract);
                 let watch = &self.means.watch;
                 let mut bench = Bench { watch, journal: Some(&mut self.journal), places: Some(&places) };
-                let name = format!("{}-{way_name}", arm.name);
-                lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut bench)?);
+                let split = &self.splits[fold];
+                for rr in self.pipeline.evaluate.rr() {
+                    let name = rr.name(&format!("{}-{way_name}", arm.name));
+                    let before = lines.iter().find(|line| line.arm == name && line.fold == split.fold());
+                    let kept = before.and_then(|line| line.configuration);
+                    let place = Place { store: &self.store, split, settings: &self.pipeline.evaluate, rr, kept };
+                    lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut bench)?);
+                }
             }
         }
         // The journal has grown: a manifest of an earlier stage would call the run changed.
@@ -313,7 +318,9 @@ pub(super) fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Err
         recipe_hash: store.recipe_hash(),
         rejects: pipeline.rejects,
     };
-    Ok(pipeline.split.choice.draw(store.table(), &context)?)
+    let splits = pipeline.split.choice.draw(store.table(), &context)?;
+    let with_labels = |split: &Split| Ok(split.with_labels(store.table(), pipeline.evaluate.labels())?);
+    splits.iter().map(with_labels).collect()
 }
 
 fn tell_splits(splits: &[Split], means: &Means) {

@@ -143,8 +143,8 @@ fn line<T: Serialize>(event: &str, entry: &T) -> Map<String, Value> {
 }
 
 /// What tells one entry of a run from another.
-fn identity(entry: &Map<String, Value>) -> [Option<&Value>; 6] {
-    ["event", "arm", "fold", "seed", "learning_rate", "step"].map(|key| entry.get(key))
+fn identity(entry: &Map<String, Value>) -> [Option<&Value>; 8] {
+    ["event", "arm", "fold", "seed", "learning_rate", "weight_decay", "tau", "step"].map(|key| entry.get(key))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use biossl::base::{Chosen, Registry, SignalKind, Watch, parse_table};
+use biossl::base::{Chosen, Registry, SignalKind, Watch, overlay, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, TestLedger};
 use biossl::data::store::Store;
 use biossl::judging::downstream::{Bench, DOWNSTREAM, Downstream};
@@ -33,6 +33,11 @@ struct Outcome {
 
 /// One fold, one seed, one arm whose weights are another seed's random ones.
 fn judge(store: &Store, ways: &str) -> Outcome {
+    judge_with(store, ways, "", &[1])
+}
+
+/// The same with keys of `evaluate`, and a round a seed.
+fn judge_with(store: &Store, ways: &str, settings: &str, seeds: &[u64]) -> Outcome {
     let plan = choose(&PLANS, "name = \"shares\"");
     let context = DrawContext {
         pool_excludes: store.pool_excludes(),
@@ -48,13 +53,16 @@ fn judge(store: &Store, ways: &str) -> Outcome {
     let numbers = |group: &Group| [group.to_vec().unwrap(), group.running_to_vec().unwrap().1].concat();
     let before = numbers(&group);
     let ways: Vec<Chosen<dyn Downstream>> = ways.split(';').map(|way| choose(&DOWNSTREAM, way)).collect();
-    let settings = EvaluateSettings::defaults(SignalKind::Eeg);
+    let settings = overlay(&EvaluateSettings::defaults(SignalKind::Eeg), &parse_table(settings).unwrap(), &[]).unwrap();
+    let split = split.with_labels(store.table(), settings.labels()).unwrap();
     let ledger = TestLedger::beside(store.path(), "test");
     let watch = Watch::default();
     let mut evaluation = Evaluation::new(store, &ways, &settings, (ledger, plan.choice.seed())).unwrap();
     let arms = [PretrainedArm { name: "base", group: &group, steps: 7 }];
-    let round = Round { split: &split, seed: 1, encoder, arms: &arms, device: &Device::Cpu };
-    evaluation.judge(&round, &mut Bench::silent(&watch)).unwrap();
+    for &seed in seeds {
+        let round = Round { split: &split, seed, encoder, arms: &arms, device: &Device::Cpu };
+        evaluation.judge(&round, &mut Bench::silent(&watch)).unwrap();
+    }
     Outcome {
         evaluated: evaluation.finish().unwrap(),
         predictions: evaluation.predictions(),
@@ -113,6 +121,37 @@ fn the_test_is_read_once_an_arm_and_the_budget_is_equal() {
     // 512 training windows in batches of 128: 4 updates an epoch, and the arm was pretrained for 7.
     assert_eq!([updates("base-linear"), updates("base-fine-tune"), updates("end-to-end")], [0, 8, 15]);
     assert_eq!(found.weights[0], found.weights[1], "probe and fine-tuning leave the encoder's bytes as they are");
+}
+
+#[test]
+fn neighbours_tuning_fewer_labels_and_more_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let ways = "name = \"knn\"\nk = [1, 5]\n;name = \"fine-tune\"\nepochs = 1\nlearning_rates = [1e-3, 1e-5]";
+    let found = judge_with(&store, ways, "tune = true\nlabels = { share = 0.25 }", &[1, 2]).evaluated;
+    let effort = |arm: &str, seed: u64| {
+        let found = found.efforts.iter().find(|effort| effort.arm == arm && effort.seed == seed);
+        found.unwrap_or_else(|| panic!("{arm}")).clone()
+    };
+    // Both numbers of neighbours, both rates; the second seed keeps the first one's rate.
+    let tried = |arm: &str| [effort(arm, 1).effort.tried, effort(arm, 2).effort.tried];
+    assert_eq!(tried("base-knn"), [2, 2]);
+    assert_eq!([tried("base-fine-tune"), tried("end-to-end"), tried("end-to-end-tuned")], [[2, 1]; 3]);
+    assert_eq!(tried("random-knn"), [2, 2]);
+    let rate = |arm: &str, seed| effort(arm, seed).choice.split("learning rate ").nth(1).unwrap()[..5].to_owned();
+    assert_eq!(rate("end-to-end", 1), rate("end-to-end", 2));
+    // A quarter of 512 training windows: one epoch of four batches of 32.
+    assert_eq!(effort("base-fine-tune", 1).effort.windows, 128);
+    assert_eq!(found.seeds, [1, 2]);
+}
+
+#[test]
+fn rr_features_are_refused_where_no_row_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let refused = std::panic::catch_unwind(|| judge_with(&store, "name = \"knn\"", "rr = [\"rr\"]", &[1]));
+    let message = *refused.err().unwrap().downcast::<String>().unwrap();
+    assert!(message.contains("NoRr") && message.contains("player-"), "{message}");
 }
 
 #[test]

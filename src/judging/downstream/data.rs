@@ -14,7 +14,8 @@ use crate::learning::train::{Checkpoints, Desk};
 use crate::numerics::metrics::{Classes, Formula, Metric, Predictions};
 use crate::runs::{Events, Journal, RunError};
 
-use super::DownstreamError;
+use super::finetune::Configuration;
+use super::{DownstreamError, RrChoice};
 
 /// Windows with their roles, and by what choices are made.
 #[derive(Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct Data<'a> {
     pub classes: &'a Arc<Classes>,
     /// The metric of the validation people that choices raise.
     pub criterion: &'static Metric,
+    /// What stands beside every embedding.
+    pub rr: &'a RrChoice,
 }
 
 impl Data<'_> {
@@ -76,8 +79,8 @@ pub struct Start<'a> {
     pub arm: &'a str,
     /// The training seed.
     pub seed: u64,
-    /// The learning rate chosen with the first seed, which the other seeds keep.
-    pub learning_rate: Option<f64>,
+    /// What the first seed chose of how to train, which the other seeds keep.
+    pub kept: Option<Configuration>,
 }
 
 impl Start<'_> {
@@ -107,8 +110,19 @@ pub(super) struct Labels<'a> {
     pub(super) arm: &'a str,
     pub(super) seed: u64,
     pub(super) fold: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) learning_rate: Option<f64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) configuration: Option<Configuration>,
+    /// Names the checkpoints of one of many configurations.
+    #[serde(skip)]
+    pub(super) word: String,
+}
+
+impl<'a> Labels<'a> {
+    /// Of something that trains no weights.
+    pub(super) fn of(start: &Start<'a>, data: &Data<'_>) -> Self {
+        let fold = data.split.fold();
+        Self { arm: start.arm, seed: start.seed, fold, configuration: None, word: String::new() }
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -138,15 +152,14 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// When its checkpoints have no place.
     pub(super) fn desk(&mut self, labels: &Labels<'_>) -> Result<Desk<'_>, DownstreamError> {
-        let rate = labels.learning_rate.map_or_else(String::new, |rate| format!(", learning rate {rate}"));
-        self.watch.progress().say(&format!("{}, fold {}, seed {}{rate}", labels.arm, labels.fold, labels.seed));
+        let how = labels.configuration.map_or_else(String::new, |how| format!(", {how}"));
+        self.watch.progress().say(&format!("{}, fold {}, seed {}{how}", labels.arm, labels.fold, labels.seed));
         let mut desk = Desk::new(self.watch);
         if let Some(journal) = &mut self.journal {
             desk = desk.with_journal(journal, labels);
         }
         if let Some(make) = self.places {
-            let rate = labels.learning_rate.map_or_else(String::new, |rate| format!("-rate-{rate}"));
-            let word = format!("seed-{}{rate}", labels.seed);
+            let word = format!("seed-{}-{}", labels.seed, labels.word);
             let (checkpoints, events) = make(labels.arm, labels.fold, &word)?;
             desk = desk.with_checkpoints(checkpoints).with_events(events);
         }

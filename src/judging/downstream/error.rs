@@ -24,6 +24,17 @@ pub enum DownstreamError {
         /// Why.
         reason: String,
     },
+    /// RR features are asked for where there are none.
+    #[error("`rr = \"{sets}\"` needs RR features, and row {row} of the store (recording {recording}) has none")]
+    #[diagnostic(help("take `rr` out of `evaluate`, or make the store anew from a corpus that marks heartbeats"))]
+    NoRr {
+        /// What was asked for.
+        sets: String,
+        /// The first row without them.
+        row: u32,
+        /// Its recording.
+        recording: String,
+    },
     /// The split failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

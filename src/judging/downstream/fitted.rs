@@ -6,10 +6,12 @@ use crate::base::Digest;
 use crate::data::splits::{Role, Selected, Subset};
 use crate::learning::nn::{Encoder, Group, Mlp};
 use crate::learning::train::embed;
-use crate::numerics::classify::{Logistic, Standardiser};
+use crate::numerics::classify::{Knn, Logistic, Standardiser};
 
 use super::data::{Data, Start};
 use super::error::DownstreamError;
+use super::features::{RrScale, beside};
+use super::finetune::Configuration;
 
 /// What stands on the embedding.
 pub(super) enum Head {
@@ -17,6 +19,8 @@ pub(super) enum Head {
     Constant(Vec<f32>),
     /// A logistic regression on standardised embeddings.
     Logistic { standardiser: Standardiser, model: Logistic },
+    /// The nearest of the training rows.
+    Knn { knn: Knn, k: usize },
     /// A linear layer and a softmax over the classes that training had.
     Softmax(SoftmaxHead),
 }
@@ -60,15 +64,18 @@ pub struct Effort {
     pub updates: u64,
     /// Windows in these updates.
     pub windows: u64,
+    /// Settings that were tried on the validation people.
+    pub tried: u64,
 }
 
 /// A finished classifier.
 pub struct Fitted {
     pub(super) body: Option<Group>,
     pub(super) head: Head,
+    pub(super) rr: Option<RrScale>,
     pub(super) selected: Selected,
     pub(super) validation: f64,
-    pub(super) learning_rate: Option<f64>,
+    pub(super) configuration: Option<Configuration>,
     pub(super) effort: Effort,
 }
 
@@ -85,24 +92,26 @@ impl Fitted {
         let rows = data.split.validation().len();
         let validation = data.criterion_of(probabilities(&head, Array2::zeros((rows, 0)).view(), data.classes.len()));
         let choice = format!("{arm}, fold {}: shares of the training labels", data.split.fold());
-        let (hash, recipe) = (weights_hash(None, &head), data.store.recipe_hash());
+        let (hash, recipe) = (weights_hash(None, &head, None), data.store.recipe_hash());
         let selected = Selected::new(data.split.hash(), recipe, &hash, choice);
-        Self { body: None, head, selected, validation, learning_rate: None, effort: Effort::default() }
+        let effort = Effort::default();
+        Self { body: None, head, rr: None, selected, validation, configuration: None, effort }
     }
 
     /// A classifier whose choice is made: `choice` says in words what was chosen.
     pub(super) fn new(
         start: &Start<'_>,
         data: &Data<'_>,
-        (body, head): (Group, Head),
+        (body, head, rr): (Group, Head, Option<RrScale>),
         validation: f64,
         choice: &str,
     ) -> Self {
-        let hash = weights_hash(Some(&body), &head);
+        let hash = weights_hash(Some(&body), &head, rr.as_ref());
         let fold = data.split.fold();
         let choice = format!("{}, seed {}, fold {fold}: {choice}", start.arm, start.seed);
         let selected = Selected::new(data.split.hash(), data.store.recipe_hash(), &hash, choice);
-        Self { body: Some(body), head, selected, validation, learning_rate: None, effort: Effort::default() }
+        let effort = Effort::default();
+        Self { body: Some(body), head, rr, selected, validation, configuration: None, effort }
     }
 
     /// What opens the test.
@@ -115,9 +124,9 @@ impl Fitted {
         self.validation
     }
 
-    /// The learning rate, where one was chosen.
-    pub fn learning_rate(&self) -> Option<f64> {
-        self.learning_rate
+    /// How its weights were trained, where there was a choice.
+    pub fn configuration(&self) -> Option<Configuration> {
+        self.configuration
     }
 
     /// What it cost.
@@ -147,6 +156,7 @@ impl Fitted {
             Some(body) => embed(encoder, &body.weights(), data.store, subset)?.values,
             None => Array2::zeros((subset.len(), 0)),
         };
+        let embeddings = beside(embeddings, self.rr.as_ref(), data, subset)?;
         Ok(probabilities(&self.head, embeddings.view(), data.classes.len()))
     }
 }
@@ -155,12 +165,13 @@ fn probabilities(head: &Head, embeddings: ArrayView2<'_, f32>, n_classes: usize)
     match head {
         Head::Constant(share) => Array2::from_shape_fn((embeddings.nrows(), n_classes), |(_, class)| share[class]),
         Head::Logistic { standardiser, model } => model.probabilities(standardiser.apply(embeddings).view()),
+        Head::Knn { knn, k } => knn.neighbours(embeddings, *k).probabilities(*k),
         Head::Softmax(head) => head.probabilities(embeddings, n_classes),
     }
 }
 
 /// SHA-256 of all numbers that the answers hang on.
-fn weights_hash(body: Option<&Group>, head: &Head) -> String {
+fn weights_hash(body: Option<&Group>, head: &Head, rr: Option<&RrScale>) -> String {
     let mut digest = Digest::new();
     let mut take = |numbers: &mut dyn Iterator<Item = f64>| numbers.for_each(|x| digest.update(&x.to_le_bytes()));
     if let Some(body) = body {
@@ -169,11 +180,19 @@ fn weights_hash(body: Option<&Group>, head: &Head) -> String {
         let (mean, var, _) = body.running_to_vec().unwrap_or_default();
         take(&mut flat.into_iter().chain(mean).chain(var).map(f64::from));
     }
+    if let Some(rr) = rr {
+        take(&mut rr.moments().flat_map(|(mean, sd)| [mean, sd]));
+    }
     match head {
         Head::Constant(share) => take(&mut share.iter().map(|&x| f64::from(x))),
         Head::Logistic { standardiser, model } => {
             take(&mut standardiser.moments().flat_map(|(mean, sd)| [mean, sd]));
             take(&mut model.coefficients().iter().chain(model.intercepts()).copied());
+        }
+        Head::Knn { knn, k } => {
+            let (rows, labels) = knn.memory();
+            take(&mut rows.iter().map(|&x| f64::from(x)).chain(labels.iter().map(|&label| f64::from(label))));
+            take(&mut std::iter::once(*k as f64));
         }
         Head::Softmax(head) => take(&mut head.weight.iter().chain(&head.bias).copied()),
     }

@@ -1,5 +1,5 @@
-//! Classifiers on an encoder: a linear probe on frozen embeddings, fine-tuning of all weights, training from a random
-//! start.
+//! Classifiers on an encoder: a linear probe and nearest neighbours on frozen embeddings, fine-tuning of all weights,
+//! training from a random start.
 //!
 //! A [`Downstream`] takes a start (an encoder with weights) and the training and validation people of a split, makes
 //! every choice on the validation people, and gives a [`Fitted`] classifier with the [`Selected`] that opens the test.
@@ -11,15 +11,19 @@
 
 mod data;
 mod error;
+mod features;
 mod finetune;
 mod fitted;
+mod knn;
 mod probe;
 mod supervised;
 
 pub use data::{Bench, Data, PlaceMaker, Start};
 pub use error::DownstreamError;
-pub use finetune::FineTune;
+pub use features::RrChoice;
+pub use finetune::{Configuration, FineTune};
 pub use fitted::{Effort, Fitted};
+pub use knn::WeightedKnn;
 pub use probe::Linear;
 
 use crate::base::{Choice, Entry, Registry, read_choice};
@@ -50,4 +54,4 @@ const fn entry<C: Choice + Downstream>() -> Entry<dyn Downstream> {
 
 /// All ways.
 pub static DOWNSTREAM: Registry<dyn Downstream> =
-    Registry { family: "downstream", entries: &[entry::<Linear>(), entry::<FineTune>()] };
+    Registry { family: "downstream", entries: &[entry::<Linear>(), entry::<WeightedKnn>(), entry::<FineTune>()] };

@@ -8,6 +8,7 @@ use crate::numerics::classify::{Examples, Logistic, Standardiser, class_weights}
 
 use super::data::{Bench, Data, Labels, Start};
 use super::error::DownstreamError;
+use super::features::{RrScale, beside};
 use super::fitted::{Fitted, Head};
 use super::{Downstream, DownstreamError as Error};
 
@@ -77,8 +78,11 @@ impl Downstream for Linear {
         let train = embedded(&weights)?;
         bench.check(start.arm)?;
         let validation = embed(start.encoder, &weights, data.store, data.split.validation())?;
-        let standardiser = Standardiser::of(train.values.view());
-        let (x, held_out) = (standardiser.apply(train.values.view()), standardiser.apply(validation.values.view()));
+        let scale = RrScale::of(data)?;
+        let train = beside(train.values, scale.as_ref(), data, data.split.train())?;
+        let validation = beside(validation.values, scale.as_ref(), data, data.split.validation())?;
+        let standardiser = Standardiser::of(train.view());
+        let (x, held_out) = (standardiser.apply(train.view()), standardiser.apply(validation.view()));
         let labels = data.labels(data.split.train());
         let n_classes = data.classes.len();
 
@@ -109,13 +113,14 @@ impl Downstream for Linear {
             let (arm, steps) = (start.arm, taken.steps);
             bench.watch.progress().caution(&format!("{arm}: the probe had not converged after {steps} steps"));
         }
-        let fold = data.split.fold();
-        let labels = Labels { arm: start.arm, seed: start.seed, fold, learning_rate: None };
+        let labels = Labels::of(start, data);
         let criterion = data.criterion.name;
         bench.record("probe", &Entry { labels, criterion, taken: &taken, tried: &tried })?;
         let choice = format!("C = {}, tau = {}, validation {criterion} {:.4}", taken.c, taken.tau, taken.validation);
-        let parts = (start.group.twin()?, Head::Logistic { standardiser, model });
-        Ok(Fitted::new(start, data, parts, taken.validation, &choice))
+        let parts = (start.group.twin()?, Head::Logistic { standardiser, model }, scale);
+        let mut fitted = Fitted::new(start, data, parts, taken.validation, &choice);
+        fitted.effort.tried = total;
+        Ok(fitted)
     }
 }
 

@@ -1,12 +1,15 @@
 //! All weights in training for the classes: the task that fine-tuning and end-to-end training give to the loop.
 
 use candle_core::{DType, Device, Tensor};
+use ndarray::Array2;
 
-use crate::learning::nn::{Batch, BatchStatistics, Encoder, Group, Mlp, Mode, cross_entropy};
+use crate::learning::nn::{Batch, BatchStatistics, Encoder, Group, Mlp, Mode, NnError, cross_entropy};
 use crate::learning::train::{LabelledLoader, LabelledRow, Loss, State, Task, TrainError, Trained, embed};
 
 use super::data::{Data, Start};
 use super::error::DownstreamError;
+use super::features::{RrScale, joined};
+use super::finetune::Balance;
 use super::fitted::SoftmaxHead;
 
 /// The head gets its own name in optimiser and checkpoint.
@@ -26,7 +29,9 @@ pub(super) struct Plan {
     pub(super) batch: usize,
     /// The head's learning rate over the encoder's.
     pub(super) head_factor: f64,
-    /// Exponent of the class weights.
+    /// What is done about rare classes.
+    pub(super) balance: Balance,
+    /// How much of it.
     pub(super) tau: f64,
 }
 
@@ -48,7 +53,14 @@ pub(super) struct Supervised<'a> {
     body: Group,
     pub(super) head: Mlp,
     top: Group,
-    class_weights: Vec<f64>,
+    /// One a class of [`Self::present`].
+    class_weights: Option<Vec<f64>>,
+    /// Added to the logits in training, one a class.
+    adjustment: Option<Tensor>,
+    pub(super) rr: Option<RrScale>,
+    /// Scaled RR features of the training rows, in the loader's order.
+    train_rr: Option<Tensor>,
+    validation_rr: Option<Array2<f32>>,
     pub(super) present: Vec<u16>,
     pub(super) best: Option<Best>,
 }
@@ -66,19 +78,35 @@ impl<'a> Supervised<'a> {
             let subject = data.split.train().subjects().partition_point(|other| *other < person) as u32;
             LabelledRow { row, subject, target: rank(label) }
         });
-        let mut counts = vec![0_u32; present.len()];
-        for label in &labels {
-            counts[rank(label) as usize] += 1;
-        }
-        let share = |count: &u32| labels.len() as f64 / (present.len() as f64 * f64::from(*count));
-        let class_weights = counts.iter().map(|count| share(count).powf(plan.tau)).collect();
-        let head = Mlp::linear_head(start.encoder.dim(), present.len());
-        let first = start.group.layout().entries().len() as u32;
         let dtype = start.group.flat().dtype();
+        let (class_weights, adjustment) = balanced(plan, &labels, &present, (&device, dtype))?;
+        let rr = RrScale::of(data)?;
+        let train_rr = rr.as_ref().map(|rr| rr.rows(data, data.split.train())).transpose()?;
+        let validation_rr = rr.as_ref().map(|rr| rr.rows(data, data.split.validation())).transpose()?;
+        let n_features = train_rr.as_ref().map_or(0, Array2::ncols);
+        let train_rr = train_rr.map(|rows| on_device(rows, (&device, dtype))).transpose()?;
+        let head = Mlp::linear_head(start.encoder.dim() + n_features, present.len());
+        let first = start.group.layout().entries().len() as u32;
         let top = Group::new(std::sync::Arc::clone(head.layout()), start.seed, first, &device, dtype)?;
         let loader = LabelledLoader::new(data.store, rows.collect(), start.seed, plan.batch);
         let (encoder, data, body) = (start.encoder, *data, start.group.twin()?);
-        Ok(Self { plan, encoder, data, device, loader, body, head, top, class_weights, present, best: None })
+        Ok(Self {
+            plan,
+            encoder,
+            data,
+            device,
+            loader,
+            body,
+            head,
+            top,
+            class_weights,
+            adjustment,
+            rr,
+            train_rr,
+            validation_rr,
+            present,
+            best: None,
+        })
     }
 
     fn n_batches(&self) -> u64 {
@@ -95,7 +123,11 @@ impl<'a> Supervised<'a> {
             DownstreamError::Nn(error) => TrainError::Nn(error),
             other => unreachable!("reading a head only touches the network: {other}"),
         })?;
-        let score = self.data.criterion_of(head.probabilities(validation.values.view(), self.data.classes.len()));
+        let held_out = match &self.validation_rr {
+            Some(features) => joined(validation.values.view(), features.view()),
+            None => validation.values,
+        };
+        let score = self.data.criterion_of(head.probabilities(held_out.view(), self.data.classes.len()));
         // Of equals the earlier epoch: it has moved less from where it started.
         if self.best.as_ref().is_none_or(|best| score > best.validation) {
             let (body, top) = (self.body.twin()?, self.top.twin()?);
@@ -103,6 +135,34 @@ impl<'a> Supervised<'a> {
         }
         Ok(())
     }
+}
+
+/// Weights of the classes in the error, or what is added to their logits: one a class of `present`.
+fn balanced(
+    plan: Plan,
+    labels: &[u16],
+    present: &[u16],
+    on: (&Device, DType),
+) -> Result<(Option<Vec<f64>>, Option<Tensor>), NnError> {
+    let n = labels.len() as f64;
+    let count = |class: &u16| labels.iter().filter(|label| *label == class).count() as f64;
+    let counts: Vec<f64> = present.iter().map(count).collect();
+    Ok(match plan.balance {
+        Balance::ClassWeights => {
+            let share = |count: &f64| n / (present.len() as f64 * count);
+            (Some(counts.iter().map(|count| share(count).powf(plan.tau)).collect()), None)
+        }
+        Balance::LogitAdjusted => {
+            let added: Vec<f32> = counts.iter().map(|count| (plan.tau * (count / n).ln()) as f32).collect();
+            let added = Array2::from_shape_vec((1, present.len()), added).expect("one number a class");
+            (None, Some(on_device(added, on)?))
+        }
+    })
+}
+
+fn on_device(rows: Array2<f32>, (device, dtype): (&Device, DType)) -> Result<Tensor, NnError> {
+    let shape = rows.dim();
+    Ok(Tensor::from_vec(rows.into_raw_vec_and_offset().0, shape, device)?.to_dtype(dtype)?)
 }
 
 impl Task for Supervised<'_> {
@@ -127,9 +187,19 @@ impl Task for Supervised<'_> {
         } else {
             self.encoder.embed(&windows, &weights, Mode::TRAIN)?
         };
-        let logits = self.head.forward(&embedding, &self.top.weights())?;
+        let seen = match &self.train_rr {
+            None => embedding.clone(),
+            Some(features) => {
+                let slots = Tensor::from_slice(&batch.slots, batch.slots.len(), &self.device)?;
+                Tensor::cat(&[&embedding, &features.index_select(&slots, 0)?], 1)?
+            }
+        };
+        let mut logits = self.head.forward(&seen, &self.top.weights())?;
+        if let Some(adjustment) = &self.adjustment {
+            logits = logits.broadcast_add(adjustment)?;
+        }
         let targets = batch.target.as_deref().unwrap_or_default();
-        let total = cross_entropy(&logits, targets, Some(&self.class_weights))?;
+        let total = cross_entropy(&logits, targets, self.class_weights.as_deref())?;
         let statistics = vec![statistics];
         Ok(Loss { total, embedding, keys: None, terms: vec![], statistics, kept: batch.len(), negatives: None })
     }
@@ -178,5 +248,34 @@ impl Task for Supervised<'_> {
             self.best = Some(Best { step: kept.number("step")?, validation, body, top });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(balance: Balance, tau: f64) -> Plan {
+        Plan { name: "fine-tune", steps: 1, head_only_epochs: 0, batch: 1, head_factor: 1.0, balance, tau }
+    }
+
+    #[test]
+    fn rare_classes_weigh_more_or_have_their_prior_in_the_logits() {
+        let (labels, present) = ([0, 0, 0, 2, 0, 0, 2, 0], [0, 2]);
+        let on = (&Device::Cpu, DType::F32);
+        let (weights, none) = balanced(plan(Balance::ClassWeights, 0.5), &labels, &present, on).unwrap();
+        // n / (K n_c): 8 / (2 * 6) and 8 / (2 * 2)
+        assert_eq!(weights.unwrap(), [(8.0_f64 / 12.0).sqrt(), 2.0_f64.sqrt()]);
+        assert!(none.is_none());
+        let (none, added) = balanced(plan(Balance::LogitAdjusted, 1.0), &labels, &present, on).unwrap();
+        let added = added.unwrap().to_vec2::<f32>().unwrap();
+        assert!(
+            none.is_none() && (added[0][0] - 0.75_f32.ln()).abs() < 1e-6 && (added[0][1] - 0.25_f32.ln()).abs() < 1e-6
+        );
+        // What the loss sees: a head of zeros already predicts the shares of the classes.
+        let logits = Tensor::zeros((1, 2), DType::F32, &Device::Cpu).unwrap();
+        let adjusted = logits.broadcast_add(&Tensor::new(added, &Device::Cpu).unwrap()).unwrap();
+        let loss = cross_entropy(&adjusted, &[1], None).unwrap().to_scalar::<f32>().unwrap();
+        assert!((loss + 0.25_f32.ln()).abs() < 1e-6);
     }
 }

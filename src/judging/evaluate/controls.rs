@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 
 use crate::base::Choice;
-use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Linear, Start};
+use crate::judging::downstream::{Bench, Data, Downstream, Fitted, Linear, Start};
 use crate::learning::nn::{Encoder, Group};
 
 use super::error::EvaluateError;
@@ -14,6 +14,9 @@ pub const MAJORITY: &str = "majority";
 pub const RANDOM: &str = "random";
 /// The same network from random weights, trained for the classes with as many updates as pretraining and fine-tuning.
 pub const END_TO_END: &str = "end-to-end";
+
+/// The same, tuned: as many configurations as the pretrained side tried.
+pub const END_TO_END_TUNED: &str = "end-to-end-tuned";
 
 /// Random weights: the very numbers that pretraining with this seed starts from.
 pub(super) fn random_group(encoder: &dyn Encoder, seed: u64, device: &Device) -> Result<Group, EvaluateError> {
@@ -36,20 +39,9 @@ pub(super) fn random_frozen(
     }
     let mut fitted = Vec::new();
     for (name, way) in frozen {
-        let arm = format!("{RANDOM}-{name}");
+        let arm = data.rr.name(&format!("{RANDOM}-{name}"));
         let start = Start { arm: &arm, ..*start };
         fitted.push((arm.clone(), way.fit(&start, data, bench)?));
     }
     Ok(fitted)
-}
-
-/// The end-to-end control at equal budget.
-pub(super) fn end_to_end(
-    start: &Start<'_>,
-    data: &Data<'_>,
-    (supervision, pretraining_steps): (&FineTune, u64),
-    bench: &mut Bench<'_>,
-) -> Result<Fitted, EvaluateError> {
-    let start = Start { arm: END_TO_END, ..*start };
-    Ok(supervision.end_to_end(&start, data, pretraining_steps, bench)?)
 }

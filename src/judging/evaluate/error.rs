@@ -21,6 +21,15 @@ pub enum EvaluateError {
         /// What can, comma-separated.
         known: String,
     },
+    /// A setting cannot work.
+    #[error("{key} cannot work: {reason}")]
+    #[diagnostic(help("change `{key}` of `evaluate`"))]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A fold was judged twice, or not by all arms.
     #[error("arm `{arm}`, seed {seed}: row {row} of the store was predicted {times} times, once is right")]
     Coverage {

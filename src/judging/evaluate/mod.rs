@@ -14,7 +14,7 @@ mod scores;
 mod settings;
 mod table;
 
-pub use controls::{END_TO_END, MAJORITY, RANDOM};
+pub use controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
 pub use error::EvaluateError;
 pub use protocol::{Evaluation, PretrainedArm, Round};
 pub use scores::{ArmEffort, ArmMatrix, Evaluated, PersonScore, Score};

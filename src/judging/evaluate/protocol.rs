@@ -9,12 +9,12 @@ use serde::Serialize;
 use crate::base::{Choice, Chosen};
 use crate::data::splits::{Split, TestLedger};
 use crate::data::store::Store;
-use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Fitted, Start};
+use crate::judging::downstream::{Bench, Configuration, Data, Downstream, FineTune, Fitted, RrChoice, Start};
 use crate::learning::nn::{Encoder, Group};
 use crate::numerics::metrics::{Classes, Metric};
 use crate::runs::{PredictionRow, PredictionTable};
 
-use super::controls::{END_TO_END, MAJORITY, RANDOM, end_to_end, random_frozen, random_group};
+use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group};
 use super::error::EvaluateError;
 use super::scores::{ArmEffort, Evaluated, Judged};
 use super::settings::EvaluateSettings;
@@ -65,7 +65,7 @@ pub struct Evaluation<'a> {
     ledger: TestLedger,
     split_seed: u64,
     /// Chosen with the first seed, by arm and fold; the other seeds keep them.
-    rates: BTreeMap<(String, u16), f64>,
+    kept: BTreeMap<(String, u16), Configuration>,
     judged: Vec<Judged>,
     efforts: Vec<ArmEffort>,
 }
@@ -84,8 +84,8 @@ impl<'a> Evaluation<'a> {
         let classes = Arc::new(Classes::new(&store.table().classes, store.pool_excludes()));
         let criterion = settings.criterion(&classes)?;
         let ways = ways.iter().map(|way| (way.name, &*way.choice)).collect();
-        let (rates, judged, efforts) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, rates, judged, efforts })
+        let (kept, judged, efforts) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, kept, judged, efforts })
     }
 
     /// Fits every arm and control on this fold, then reads its test people once an arm.
@@ -94,28 +94,20 @@ impl<'a> Evaluation<'a> {
     /// A stop request; whatever fitting, the split or its ledger report.
     pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
         let classes = Arc::clone(&self.classes);
-        let data = Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion };
-        let mut fitted = vec![(MAJORITY.to_owned(), Fitted::majority(&data, MAJORITY))];
+        let with =
+            |rr| Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion, rr };
         let random = random_group(round.encoder, round.seed, round.device)?;
-        let from_random = self.start(round, &random, RANDOM);
-        fitted.extend(random_frozen(&from_random, &data, &self.ways, bench)?);
-        for arm in round.arms {
-            for (name, way) in &self.ways {
-                let name = format!("{}-{name}", arm.name);
-                let start = self.start(round, arm.group, &name);
-                fitted.push((name.clone(), way.fit(&start, &data, bench)?));
-            }
+        let alone = RrChoice::NONE;
+        let data = with(&alone);
+        let mut fitted = vec![(MAJORITY.to_owned(), Fitted::majority(&data, MAJORITY))];
+        for rr in self.settings.rr() {
+            self.fit(round, &random, &with(rr), &mut fitted, bench)?;
         }
-        let default = FineTune::defaults(self.store.kind());
-        let supervision = self.ways.iter().find_map(|(_, way)| way.supervision()).unwrap_or(&default);
-        let steps = round.arms.iter().map(|arm| arm.steps).max().unwrap_or(0);
-        let from_random = self.start(round, &random, END_TO_END);
-        fitted.push((END_TO_END.to_owned(), end_to_end(&from_random, &data, (supervision, steps), bench)?));
 
         // Only now, with every choice of every arm made, are the test people read.
         for (arm, fitted) in fitted {
-            if let Some(rate) = fitted.learning_rate() {
-                self.rates.entry((arm.clone(), round.split.fold())).or_insert(rate);
+            if let Some(configuration) = fitted.configuration() {
+                self.kept.entry((arm.clone(), round.split.fold())).or_insert(configuration);
             }
             let reading = self.read_test(round, &data, (&arm, &fitted))?;
             bench.record("test", &reading)?;
@@ -123,9 +115,42 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
+    /// Fits every arm and control but the majority.
+    fn fit(
+        &self,
+        round: &Round<'_>,
+        random: &Group,
+        data: &Data<'_>,
+        fitted: &mut Vec<(String, Fitted)>,
+        bench: &mut Bench<'_>,
+    ) -> Result<(), EvaluateError> {
+        let from_random = self.start(round, random, RANDOM);
+        fitted.extend(random_frozen(&from_random, data, &self.ways, bench)?);
+        for arm in round.arms {
+            for (name, way) in &self.ways {
+                let name = data.rr.name(&format!("{}-{name}", arm.name));
+                let start = self.start(round, arm.group, &name);
+                fitted.push((name.clone(), way.fit(&start, data, bench)?));
+            }
+        }
+        let default = FineTune::defaults(self.store.kind());
+        let supervision = self.ways.iter().find_map(|(_, way)| way.supervision()).unwrap_or(&default);
+        let steps = round.arms.iter().map(|arm| arm.steps).max().unwrap_or(0);
+        let name = data.rr.name(END_TO_END);
+        let start = self.start(round, random, &name);
+        fitted.push((name.clone(), supervision.end_to_end(&start, data, steps, bench)?));
+        if self.settings.tune() {
+            let n = round.arms.len().max(1) * supervision.n_configurations();
+            let name = data.rr.name(END_TO_END_TUNED);
+            let start = self.start(round, random, &name);
+            fitted.push((name.clone(), supervision.end_to_end_tuned(&start, data, (steps, n), bench)?));
+        }
+        Ok(())
+    }
+
     fn start<'s>(&self, round: &Round<'s>, group: &'s Group, arm: &'s str) -> Start<'s> {
-        let learning_rate = self.rates.get(&(arm.to_owned(), round.split.fold())).copied();
-        Start { encoder: round.encoder, group, arm, seed: round.seed, learning_rate }
+        let kept = self.kept.get(&(arm.to_owned(), round.split.fold())).copied();
+        Start { encoder: round.encoder, group, arm, seed: round.seed, kept }
     }
 
     fn read_test(
