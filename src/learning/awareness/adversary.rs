@@ -9,14 +9,19 @@ use candle_core::{D, DType, Device, Tensor};
 use crate::learning::nn::{Group, Mlp, cross_entropy, softplus};
 
 use super::error::AwarenessError;
-use super::settings::AdversarySettings;
+use super::settings::{AdversaryForm, AdversarySettings};
 
 /// A subject classifier and the encoder's term against it.
 pub struct Adversary {
     settings: AdversarySettings,
     classifier: Mlp,
     group: Group,
+    steps: u64,
 }
+
+/// The share of a run in which the reversed gradient grows from nothing to its full weight: at once, it would drive an
+/// encoder that has learnt nothing yet.
+const RAMP: f64 = 0.1;
 
 /// What initial numbers depend on.
 #[derive(Debug, Clone)]
@@ -25,6 +30,8 @@ pub struct AdversarySize {
     pub dim: usize,
     /// Training subjects.
     pub n_subjects: usize,
+    /// Steps of the run.
+    pub steps: u64,
     /// Seed of the run.
     pub seed: u64,
     /// Index of its first tensor among all tensors of the run.
@@ -44,7 +51,7 @@ impl Adversary {
     ) -> Result<Self, AwarenessError> {
         let classifier = Mlp::subject_classifier(size.dim, size.n_subjects);
         let group = Group::new(Arc::clone(classifier.layout()), size.seed, size.first_tensor, device, dtype)?;
-        Ok(Self { settings, classifier, group })
+        Ok(Self { settings, classifier, group, steps: size.steps })
     }
 
     /// Its settings.
@@ -75,6 +82,17 @@ impl Adversary {
         Ok(cross_entropy(&logits, subject, None)?)
     }
 
+    /// What the encoder's term counts at a step, from 1: the weight of the settings, which the form `reversal` comes to
+    /// within the first tenth of the run.
+    pub fn weight(&self, step: u64) -> f64 {
+        let full = match self.settings.form {
+            AdversaryForm::Off => 0.0,
+            AdversaryForm::Confusion | AdversaryForm::Uniform => 1.0,
+            AdversaryForm::Reversal => (step as f64 / (RAMP * self.steps as f64)).min(1.0),
+        };
+        full * self.settings.weight
+    }
+
     /// The encoder's term, unweighted: the gradient passes through the classifier, which stands still.
     ///
     /// # Shapes
@@ -85,7 +103,12 @@ impl Adversary {
     pub fn encoder_loss(&self, embedding: &Tensor, subject: &[u32]) -> Result<Tensor, AwarenessError> {
         self.check(subject)?;
         let logits = self.classifier.forward(embedding, &self.group.weights().detached())?;
-        Ok(confusion(&logits, subject)?.mean_all()?)
+        match self.settings.form {
+            AdversaryForm::Off => Ok(logits.zeros_like()?.sum_all()?),
+            AdversaryForm::Confusion => Ok(confusion(&logits, subject)?.mean_all()?),
+            AdversaryForm::Reversal => Ok(cross_entropy(&logits, subject, None)?.neg()?),
+            AdversaryForm::Uniform => Ok(uniform(&logits)?.mean_all()?),
+        }
     }
 
     fn check(&self, subject: &[u32]) -> Result<(), AwarenessError> {
@@ -119,12 +142,28 @@ pub fn confusion(logits: &Tensor, subject: &[u32]) -> Result<Tensor, AwarenessEr
     Ok(softplus(&(own - others)?)?)
 }
 
+/// How far the classifier's answer is from naming everybody alike, in nats, one number a row: logsumexp(a) - mean(a) -
+/// ln n, which is at least 0 and 0 only there.
+///
+/// # Shapes
+/// - `logits`: `[n, n_subjects]`; result: `[n]`
+///
+/// # Errors
+/// When the shapes do not fit.
+///
+/// # Source
+/// Ours: the divergence of the uniform distribution from the softmax.
+pub fn uniform(logits: &Tensor) -> Result<Tensor, AwarenessError> {
+    let (_, n_subjects) = logits.dims2()?;
+    let spread = (logits.log_sum_exp(D::Minus1)? - logits.mean(D::Minus1)?)?;
+    Ok((spread - (n_subjects as f64).ln())?)
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::Var;
 
     use super::*;
-    use crate::learning::awareness::AdversaryForm;
 
     const SUBJECTS: [u32; 3] = [0, 2, 1];
 
@@ -170,10 +209,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn gradient_agrees_with_finite_differences() {
+    /// The divergence written out by probabilities.
+    fn naive_uniform(logits: &[f64]) -> Vec<f64> {
+        let rows = logits.chunks(4);
+        rows.map(|row| {
+            let sum: f64 = row.iter().map(|a| a.exp()).sum();
+            row.iter().map(|a| 0.25 * (0.25 / (a.exp() / sum)).ln()).sum()
+        })
+        .collect()
+    }
+
+    /// Central differences of the mean of `naive` against the gradient of the mean of `loss`, at every logit.
+    fn check_slopes(loss: impl Fn(&Tensor) -> Tensor, naive: impl Fn(&[f64]) -> Vec<f64>) {
         let a = Var::from_tensor(&tensor(logits())).unwrap();
-        let loss = confusion(&a, &SUBJECTS).unwrap().mean_all().unwrap();
+        let loss = loss(&a).mean_all().unwrap();
         let slopes = loss.backward().unwrap().get(&a).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
         for (i, slope) in slopes.iter().enumerate() {
             let at = |by: f64| {
@@ -183,6 +232,24 @@ mod tests {
             };
             assert!((slope - (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-8);
         }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        check_slopes(|a| confusion(a, &SUBJECTS).unwrap(), naive);
+        check_slopes(|a| uniform(a).unwrap(), naive_uniform);
+    }
+
+    #[test]
+    fn uniform_is_the_divergence_and_zero_only_where_all_are_named_alike() {
+        let found = uniform(&tensor(logits())).unwrap().to_vec1::<f64>().unwrap();
+        for (found, expected) in found.iter().zip(naive_uniform(&logits())) {
+            assert!((found - expected).abs() < 1e-12 && *found > 0.1, "{found} {expected}");
+        }
+        let alike = uniform(&tensor(vec![-3.5; 12])).unwrap().to_vec1::<f64>().unwrap();
+        assert!(alike.iter().all(|x| x.abs() < 1e-14), "{alike:?}");
+        let huge = Tensor::from_vec(vec![1e30_f32, 0.0, 0.0, 0.0], (1, 4), &Device::Cpu).unwrap();
+        assert!((uniform(&huge).unwrap().to_vec1::<f32>().unwrap()[0] / 7.5e29 - 1.0).abs() < 1e-6);
     }
 
     #[test]
@@ -203,17 +270,54 @@ mod tests {
         }
     }
 
+    fn adversary(form: AdversaryForm) -> Adversary {
+        let settings = AdversarySettings { form, weight: 0.5, steps: 3 };
+        let size = AdversarySize { dim: 4, n_subjects: 3, steps: 300, seed: 1, first_tensor: 0 };
+        Adversary::new(settings, &size, DType::F64, &Device::Cpu).unwrap()
+    }
+
+    fn slopes(loss: &Tensor, of: &Var) -> Vec<f64> {
+        loss.backward().unwrap().get(of).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    }
+
     #[test]
     fn each_side_trains_its_own_numbers_only() {
-        let settings = AdversarySettings { form: AdversaryForm::Confusion, weight: 1.0, steps: 3 };
-        let size = AdversarySize { dim: 4, n_subjects: 3, seed: 1, first_tensor: 0 };
-        let adversary = Adversary::new(settings, &size, DType::F64, &Device::Cpu).unwrap();
+        for form in [AdversaryForm::Confusion, AdversaryForm::Reversal, AdversaryForm::Uniform] {
+            let adversary = adversary(form);
+            let h = Var::from_tensor(&tensor(logits())).unwrap();
+            let own = adversary.classifier_loss(&h, &SUBJECTS).unwrap().backward().unwrap();
+            assert!(own.get(&h).is_none() && own.get(adversary.group().flat()).is_some());
+            let encoder = adversary.encoder_loss(&h, &SUBJECTS).unwrap().backward().unwrap();
+            assert!(encoder.get(&h).is_some() && encoder.get(adversary.group().flat()).is_none());
+            let beyond = adversary.encoder_loss(&h, &[0, 1, 3]);
+            assert!(matches!(beyond, Err(AwarenessError::UnknownSubject { subject: 3, n_subjects: 3 })));
+        }
+    }
+
+    #[test]
+    fn reversal_climbs_where_the_classifier_descends() {
+        let adversary = adversary(AdversaryForm::Reversal);
         let h = Var::from_tensor(&tensor(logits())).unwrap();
-        let own = adversary.classifier_loss(&h, &SUBJECTS).unwrap().backward().unwrap();
-        assert!(own.get(&h).is_none() && own.get(adversary.group().flat()).is_some());
-        let encoder = adversary.encoder_loss(&h, &SUBJECTS).unwrap().backward().unwrap();
-        assert!(encoder.get(&h).is_some() && encoder.get(adversary.group().flat()).is_none());
-        let beyond = adversary.encoder_loss(&h, &[0, 1, 3]);
-        assert!(matches!(beyond, Err(AwarenessError::UnknownSubject { subject: 3, n_subjects: 3 })));
+        let climbs = slopes(&adversary.encoder_loss(&h, &SUBJECTS).unwrap(), &h);
+        let own = |values: Vec<f64>| {
+            adversary.classifier_loss(&tensor(values), &SUBJECTS).unwrap().to_scalar::<f64>().unwrap()
+        };
+        for (i, slope) in climbs.iter().enumerate() {
+            let at = |by: f64| {
+                let mut moved = logits();
+                moved[i] += by;
+                own(moved)
+            };
+            assert!((slope + (at(1e-6) - at(-1e-6)) / 2e-6).abs() < 1e-8, "{slope}");
+        }
+        assert!(climbs.iter().any(|slope| slope.abs() > 1e-4));
+    }
+
+    #[test]
+    fn only_reversal_grows_and_only_in_the_first_tenth_of_the_run() {
+        let weights = |form| [1, 15, 30, 31, 300].map(|step| adversary(form).weight(step));
+        assert_eq!(weights(AdversaryForm::Reversal), [0.5 / 30.0, 0.25, 0.5, 0.5, 0.5]);
+        assert_eq!(weights(AdversaryForm::Confusion), [0.5; 5]);
+        assert_eq!(weights(AdversaryForm::Uniform), [0.5; 5]);
     }
 }

@@ -11,7 +11,7 @@ mod meaning;
 mod negatives;
 mod settings;
 
-pub use adversary::{Adversary, AdversarySize, confusion};
+pub use adversary::{Adversary, AdversarySize, confusion, uniform};
 pub use error::AwarenessError;
 pub use meaning::Accepts;
 pub use negatives::{Composition, NegativeMask, NegativeRule, Negatives, Place};

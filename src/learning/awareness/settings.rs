@@ -36,9 +36,25 @@ pub enum AdversaryForm {
     Off,
     /// The paper's: -log(1 - p of the true subject).
     Confusion,
+    /// The classifier's own loss, reversed; grows within the first tenth of the run.
+    Reversal,
+    /// The answer that names everybody alike.
+    Uniform,
 }
 
-/// The paper's three variants by name.
+impl AdversaryForm {
+    /// The word in pipelines and journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Confusion => "confusion",
+            Self::Reversal => "reversal",
+            Self::Uniform => "uniform",
+        }
+    }
+}
+
+/// The paper's three variants by name, and the third as public code that follows the paper trains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -48,11 +64,13 @@ pub enum Preset {
     SubjectSpecific,
     /// An adversary against identity.
     SubjectInvariant,
+    /// The same with one classifier step a step of the encoder.
+    Paper,
 }
 
 impl Preset {
     /// All presets, in the order of tables.
-    pub const ALL: [Self; 3] = [Self::Base, Self::SubjectSpecific, Self::SubjectInvariant];
+    pub const ALL: [Self; 4] = [Self::Base, Self::SubjectSpecific, Self::SubjectInvariant, Self::Paper];
 
     /// The word in pipelines and tables.
     pub fn name(self) -> &'static str {
@@ -60,6 +78,7 @@ impl Preset {
             Self::Base => "base",
             Self::SubjectSpecific => "subject-specific",
             Self::SubjectInvariant => "subject-invariant",
+            Self::Paper => "paper",
         }
     }
 
@@ -72,12 +91,12 @@ impl Preset {
     /// What the preset stands for.
     pub fn awareness(self, kind: SignalKind) -> Awareness {
         let base = Awareness::defaults(kind);
+        let confused = AdversarySettings { form: AdversaryForm::Confusion, ..base.adversary };
         match self {
             Self::Base => base,
             Self::SubjectSpecific => Awareness { negatives: Negatives::SameSubject, ..base },
-            Self::SubjectInvariant => {
-                Awareness { adversary: AdversarySettings { form: AdversaryForm::Confusion, ..base.adversary }, ..base }
-            }
+            Self::SubjectInvariant => Awareness { adversary: confused, ..base },
+            Self::Paper => Awareness { adversary: AdversarySettings { steps: 1, ..confused }, ..base },
         }
     }
 }
@@ -148,6 +167,9 @@ mod tests {
         let invariant = read("preset = \"subject-invariant\"\nadversary = { weight = 0.5 }").unwrap();
         assert_eq!(invariant.adversary, AdversarySettings { form: AdversaryForm::Confusion, weight: 0.5, steps: 3 });
         assert_eq!(invariant.name(SignalKind::Ecg), "custom");
+        let paper = read("preset = \"paper\"").unwrap();
+        assert_eq!(paper.adversary, AdversarySettings { form: AdversaryForm::Confusion, weight: 0.1, steps: 1 });
+        assert_eq!(paper.name(SignalKind::Ecg), "paper");
         assert_eq!(Preset::SubjectInvariant.awareness(SignalKind::Eeg).adversary.weight, 1.0);
     }
 
@@ -157,13 +179,20 @@ mod tests {
         let error = read(text).unwrap_err();
         assert_eq!(&text[error.span.unwrap()], "\"subject-invarant\"");
         assert!(error.help.unwrap().contains("`subject-invariant`"));
-        let text = "adversary = { form = \"reversal\" }";
-        assert_eq!(&text[read(text).unwrap_err().span.unwrap()], "\"reversal\"");
+        let text = "adversary = { form = \"reversed\" }";
+        assert_eq!(&text[read(text).unwrap_err().span.unwrap()], "\"reversed\"");
     }
 
     #[test]
     fn senseless_numbers_are_refused() {
         assert!(read("adversary = { weight = -1.0 }").is_err());
         assert!(read("adversary = { steps = 0 }").is_err());
+    }
+
+    #[test]
+    fn every_form_is_read_by_its_name() {
+        for form in [AdversaryForm::Off, AdversaryForm::Confusion, AdversaryForm::Reversal, AdversaryForm::Uniform] {
+            assert_eq!(read(&format!("adversary = {{ form = \"{}\" }}", form.name())).unwrap().adversary.form, form);
+        }
     }
 }

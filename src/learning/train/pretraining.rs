@@ -254,8 +254,9 @@ impl Learner {
         let (parameters, first_tensor) = shop.finish();
         let opponent = match awareness.adversary.form {
             AdversaryForm::Off => None,
-            AdversaryForm::Confusion => {
-                let size = AdversarySize { dim: encoder.dim(), n_subjects, seed: run.seed, first_tensor };
+            AdversaryForm::Confusion | AdversaryForm::Reversal | AdversaryForm::Uniform => {
+                let (dim, steps, seed) = (encoder.dim(), run.steps, run.seed);
+                let size = AdversarySize { dim, n_subjects, steps, seed, first_tensor };
                 let adversary = Adversary::new(awareness.adversary, &size, run.dtype, &run.device)?;
                 let optimiser = AdamW::new(adversary.group(), ADVERSARY_DECAY)?;
                 Some(Opponent { adversary, optimiser })
@@ -309,9 +310,10 @@ impl Task for Pretraining<'_> {
             // View-major: an objective with two query views hands out two embeddings a window.
             let subject = batch.subject.repeat(loss.embedding.dim(0)? / batch.len());
             loss.terms.push(("subject_classifier", opponent.learn(&loss, &subject)?));
-            let confusion = opponent.adversary.encoder_loss(&loss.embedding, &subject)?;
-            loss.terms.push(("confusion", confusion.detach()));
-            loss.total = (loss.total + (confusion * opponent.adversary.settings().weight)?)?;
+            let adversary = &opponent.adversary;
+            let against = adversary.encoder_loss(&loss.embedding, &subject)?;
+            loss.terms.push((adversary.settings().form.name(), against.detach()));
+            loss.total = (loss.total + (against * adversary.weight(step))?)?;
         }
         Ok(loss)
     }

@@ -4,7 +4,7 @@ use biossl::base::{SignalKind, Watch, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split};
 use biossl::data::store::Store;
 use biossl::learning::augment::AugmentationConfig;
-use biossl::learning::awareness::Preset;
+use biossl::learning::awareness::{AdversaryForm, Awareness, Preset};
 use biossl::learning::nn::{ENCODERS, Encoder, Group, Mode, Weights};
 use biossl::learning::objectives::OBJECTIVES;
 use biossl::learning::train::{
@@ -56,8 +56,20 @@ impl Corpus {
 
     /// Pretrains a preset by the pinned run and judges it.
     pub(crate) fn pretrained(&self, preset: Preset) -> Judged {
+        self.aware(preset.awareness(KIND))
+    }
+
+    /// Pretrains the preset `subject-invariant` with another form of the adversary and judges it.
+    #[allow(dead_code, reason = "the slow studies share this file")]
+    pub(crate) fn against(&self, form: AdversaryForm) -> Judged {
+        let mut awareness = Preset::SubjectInvariant.awareness(KIND);
+        awareness.adversary.form = form;
+        self.aware(awareness)
+    }
+
+    fn aware(&self, awareness: Awareness) -> Judged {
         let watch = Watch::default();
-        let trained = self.pretrain(preset, Self::pinned(), Record::nowhere(&watch)).unwrap();
+        let trained = self.pretrain_aware(awareness, Self::pinned(), Record::nowhere(&watch)).unwrap();
         self.judge(&*trained.encoder, &trained.weights())
     }
 
@@ -73,9 +85,19 @@ impl Corpus {
     }
 
     /// Pretrains a preset by the pinned run, or by a part of its course.
+    #[allow(dead_code, reason = "the slow studies share this file")]
     pub(crate) fn pretrain(
         &self,
         preset: Preset,
+        settings: PretrainSettings,
+        record: Record<'_>,
+    ) -> Result<Pretrained, TrainError> {
+        self.pretrain_aware(preset.awareness(KIND), settings, record)
+    }
+
+    fn pretrain_aware(
+        &self,
+        awareness: Awareness,
         settings: PretrainSettings,
         record: Record<'_>,
     ) -> Result<Pretrained, TrainError> {
@@ -86,7 +108,7 @@ impl Corpus {
         let order = PretrainOrder {
             encoder: &encoder,
             objective: &objective,
-            awareness: preset.awareness(KIND),
+            awareness,
             augment: &augment,
             settings,
             seed: self.seed,
