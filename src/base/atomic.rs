@@ -75,6 +75,31 @@ pub fn sweep_partials(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes what killed writers of `destination` left beside it. A temporary file that another process holds locked is
+/// of a writer at work, and stays.
+///
+/// # Errors
+/// A folder that cannot be listed, a file that cannot be removed.
+pub fn sweep_partials_of(destination: &Path) -> io::Result<()> {
+    let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let ours = format!(".{}.", destination.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(&ours) || !name.ends_with(".partial") || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let file = File::open(entry.path())?;
+        match file.try_lock() {
+            Ok(()) => fs::remove_file(entry.path())?,
+            // Somebody holds it, or nothing can be known on this file system.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes `bytes` to `destination`, whole or not at all.
 ///
 /// # Errors
@@ -205,6 +230,22 @@ mod tests {
         drop(first);
         assert!(matches!(LockFile::claim(&path, "2").unwrap(), Claim::Taken(_)));
         assert_eq!(fs::read_to_string(&path).unwrap(), "2");
+    }
+
+    #[test]
+    fn partial_of_a_writer_at_work_stays_and_that_of_a_dead_one_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a.h5");
+        let make = |name: &str| File::options().create(true).append(true).open(folder.path().join(name)).unwrap();
+        let alive = make(".a.h5.1.partial");
+        alive.lock().unwrap();
+        for name in [".a.h5.2.partial", ".a.h5.raw.2.partial", ".ab.h5.2.partial", ".a.h5.journal"] {
+            make(name);
+        }
+        sweep_partials_of(&store).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".a.h5.1.partial", ".a.h5.journal", ".ab.h5.2.partial"]);
     }
 
     #[test]

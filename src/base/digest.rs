@@ -29,6 +29,11 @@ impl Digest {
             .collect()
     }
 
+    /// The first 8 bytes, as one big-endian number: the first 16 of the digits.
+    pub fn first_8(self) -> u64 {
+        self.0.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// The digest of a file, read in pieces of 1 MiB.
     ///
     /// # Errors

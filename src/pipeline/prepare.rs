@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::base::sha256_hex;
-use crate::data::preprocess::{Summary, resolved_json, write_store};
+use crate::data::preprocess::{PreprocessError, Summary, resolved_json, write_store};
 use crate::data::store::Store;
 use crate::error::Error;
 
@@ -60,8 +60,26 @@ pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepa
             .map(|count| format!("{} {}", count.class.as_deref().unwrap_or("(no class)"), count.windows));
         let counts = counts.collect::<Vec<_>>().join(", ");
         means.watch.progress().say(&format!("store {}: made by this recipe; windows: {counts}", path.display()));
+        check_samples(&store, means)?;
     }
     Ok(Prepared { store, made })
+}
+
+/// Windows compared with their checksums between two looks at the stop flag.
+const CHECKED_AT_ONCE: usize = 4096;
+
+/// Reads every sample of a store that was there already: what trains on it does not find out that one was changed.
+fn check_samples(store: &Store, means: &Means) -> Result<(), Error> {
+    let n = store.table().rows.len() as u32;
+    means.watch.progress().begin("checking the store", u64::from(n), "windows");
+    for first in (0..n).step_by(CHECKED_AT_ONCE) {
+        means.watch.check().map_err(PreprocessError::from)?;
+        let end = n.min(first + CHECKED_AT_ONCE as u32);
+        store.check_samples(first..end)?;
+        means.watch.progress().advance(u64::from(end), "");
+    }
+    means.watch.progress().end();
+    Ok(())
 }
 
 /// A store that cannot be opened fits nothing.

@@ -129,6 +129,20 @@ impl WindowTable {
         &self.subjects[self.rows[row as usize].subject as usize]
     }
 
+    /// Gives a recording and its rows to another person, who is added where the table does not know them.
+    pub fn redeclare(&mut self, recording: &str, subject: &SubjectId) {
+        let Some(index) = self.recordings.iter().position(|entry| entry.id == recording) else { return };
+        let known = self.subjects.iter().position(|known| known == subject);
+        let person = known.unwrap_or_else(|| {
+            self.subjects.push(subject.clone());
+            self.subjects.len() - 1
+        }) as u32;
+        self.recordings[index].subject = person;
+        for row in self.rows.iter_mut().filter(|row| row.recording as usize == index) {
+            row.subject = person;
+        }
+    }
+
     /// The recording of a row.
     pub fn recording_of(&self, row: u32) -> &RecordingEntry {
         &self.recordings[self.rows[row as usize].recording as usize]

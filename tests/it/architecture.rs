@@ -83,6 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustfft", &["numerics::dsp", "learning::nn"]),
     ("hdf5", &["data::store"]),
     ("memmap2", &["data::store"]),
+    ("miniz_oxide", &["data::store"]),
     ("gemm", &["learning::nn"]),
     ("safetensors", &["learning::nn", "learning::train"]),
     (

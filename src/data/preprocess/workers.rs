@@ -20,7 +20,7 @@ use super::windows::{Dropped, Place, cut, plan, spec};
 use crate::base::{Digest, Watch, sha256_hex};
 use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
 use crate::data::formats::{Header, Strictness, open, read};
-use crate::data::store::{StoreHeader, StoreWriter};
+use crate::data::store::{Compression, StoreHeader, StoreWriter};
 use crate::signal::{Channel, Recording, RecordingEntry, Span, WindowChannel, WindowRow, WindowSpec, WindowTable};
 
 /// What the first pass keeps of a recording.
@@ -226,6 +226,7 @@ fn store_header(
         spec,
         recipe_json,
         pool_excludes: corpus.pool_excludes(),
+        compression: Compression::None,
     }
 }
 

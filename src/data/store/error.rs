@@ -28,6 +28,7 @@ impl StoreError {
 pub enum StoreFault {
     /// The operating system refused.
     #[error("{doing}: {source}")]
+    #[diagnostic(help("see that the file is there and readable, and the disk not full"))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -36,37 +37,67 @@ pub enum StoreFault {
     },
     /// The HDF5 library refused.
     #[error("{doing}: {source}")]
-    #[diagnostic(help("the file is no HDF5 file or is damaged; make the store again with `biossl preprocess`"))]
+    #[diagnostic(help(
+        "the file is no HDF5 file or is damaged; make the store anew with `biossl preprocess PIPELINE --overwrite`"
+    ))]
     Hdf5 {
         /// What was being done.
         doing: String,
         /// Its answer.
         source: hdf5::Error,
     },
-    /// HDF5, but not ours.
-    #[error("an HDF5 file, but no store: the attribute `format` is not `{}`", super::schema::FORMAT)]
-    #[diagnostic(help("make a store with `biossl preprocess`"))]
+    /// Another program's file.
+    #[error("no store: it does not begin with `{0}`, nor is it HDF5 whose `format` is `{0}`", super::schema::FORMAT)]
+    #[diagnostic(help("make a store with `biossl preprocess PIPELINE`, under another name or with `--overwrite`"))]
     NoStore,
     /// A store of another schema version.
     #[error("store of schema version {found}; this program reads version {known}")]
-    #[diagnostic(help("make the store again with this version's `biossl preprocess`"))]
+    #[diagnostic(help("make the store anew: `biossl preprocess PIPELINE --overwrite`"))]
     Schema {
         /// In the file.
         found: u32,
         /// Known here.
         known: u32,
     },
+    /// The file was changed after it was finished.
+    #[error("the file is not as it was written: its tables or attributes do not fit the SHA-256 in its first lines")]
+    #[diagnostic(help(
+        "copy the file again, or make the store anew: `biossl preprocess PIPELINE --overwrite`; a store is never edited"
+    ))]
+    Seal,
+    /// Samples that were changed after the file was finished.
+    #[error("the samples of {rows} windows are not as they were written; the first is row {first}")]
+    #[diagnostic(help(
+        "copy the file again, or make the store anew: `biossl preprocess PIPELINE --overwrite`; a store is never edited"
+    ))]
+    Samples {
+        /// How many rows.
+        rows: usize,
+        /// The first of them.
+        first: u32,
+    },
+    /// A chunk that does not inflate to a row.
+    #[error("the compressed samples of row {row} are damaged")]
+    #[diagnostic(help("copy the file again, or make the store anew: `biossl preprocess PIPELINE --overwrite`"))]
+    Chunk {
+        /// The row.
+        row: usize,
+    },
     /// Data that does not lie in the file as plain numbers.
     #[error("`{name}` is {how}")]
-    #[diagnostic(help("a store's data are contiguous, unfiltered and inside the file; other files are not opened"))]
+    #[diagnostic(help(
+        "a store's data lie inside the file, contiguous or one deflated chunk a window; nothing else is opened. Make \
+         the store anew: `biossl preprocess PIPELINE --overwrite`"
+    ))]
     Foreign {
         /// Data set or group.
         name: String,
         /// What it is instead.
-        how: &'static str,
+        how: String,
     },
     /// A data set of the wrong shape or type.
     #[error("`{name}` is {found}, expected {expected}")]
+    #[diagnostic(help("the store is damaged or not ours: make it anew with `biossl preprocess PIPELINE --overwrite`"))]
     Shape {
         /// Data set.
         name: String,
@@ -77,7 +108,7 @@ pub enum StoreFault {
     },
     /// The file ends before its data.
     #[error("the samples end at byte {needed}, the file at byte {found}: it was cut")]
-    #[diagnostic(help("copy the file again, or make the store again with `biossl preprocess`"))]
+    #[diagnostic(help("copy the file again, or make the store anew with `biossl preprocess PIPELINE --overwrite`"))]
     Truncated {
         /// Bytes that the shape asks for.
         needed: u64,
@@ -86,7 +117,9 @@ pub enum StoreFault {
     },
     /// A value that cannot be.
     #[error("`{name}`: {message}")]
-    #[diagnostic(help("the store is damaged or its recipe cannot work: make it again with `biossl preprocess`"))]
+    #[diagnostic(help(
+        "the store is damaged or its recipe cannot work: make it anew with `biossl preprocess PIPELINE --overwrite`"
+    ))]
     Value {
         /// Attribute or data set.
         name: String,

@@ -1,15 +1,15 @@
 //! The names and numbers of the file: what writer and reader agree on.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::StoreFault;
 use crate::base::SignalKind;
-use crate::signal::{WindowChannel, WindowSpec};
+use crate::signal::{Reject, WindowChannel, WindowSpec};
 
 /// Raised whenever the layout or the meaning of a name changes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Value of the attribute `format`.
 pub(super) const FORMAT: &str = "biossl-store";
@@ -22,8 +22,6 @@ pub(super) mod attribute {
     pub(in crate::data::store) const KIND: &str = "kind";
     pub(in crate::data::store) const CORPUS: &str = "corpus";
     pub(in crate::data::store) const RATE_HZ: &str = "rate_hz";
-    pub(in crate::data::store) const CHANNELS: &str = "channels";
-    pub(in crate::data::store) const UNITS: &str = "units";
     pub(in crate::data::store) const WINDOW: &str = "window_samples";
     pub(in crate::data::store) const SPAN: &str = "span_samples";
     pub(in crate::data::store) const MARGIN: &str = "margin_samples";
@@ -32,11 +30,14 @@ pub(super) mod attribute {
     pub(in crate::data::store) const RECIPE: &str = "recipe";
     pub(in crate::data::store) const RECIPE_SHA256: &str = "recipe_sha256";
     pub(in crate::data::store) const POOL_EXCLUDES: &str = "pool_excludes";
+    pub(in crate::data::store) const FAILED: &str = "failed";
 }
 
 /// Data sets and groups.
 pub(super) mod name {
     pub(in crate::data::store) const SAMPLES: &str = "samples";
+    pub(in crate::data::store) const CHANNELS: &str = "channels";
+    pub(in crate::data::store) const UNITS: &str = "units";
     pub(in crate::data::store) const ROWS: &str = "rows";
     pub(in crate::data::store) const SUBJECTS: &str = "subjects";
     pub(in crate::data::store) const CLASSES: &str = "classes";
@@ -47,6 +48,17 @@ pub(super) mod name {
 pub(super) const NO_NUMBER: i32 = -1;
 /// `event` of a row that no mark made.
 pub(super) const NO_EVENT: i64 = i64::MIN;
+
+/// How the samples lie in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// One contiguous block, which is read in place.
+    #[default]
+    None,
+    /// One chunk a row, its bytes shuffled and deflated at this level (1 to 9): smaller, and each read inflates a row.
+    Deflate(u8),
+}
 
 /// What a store says of itself, beside its tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +75,24 @@ pub struct StoreHeader {
     pub recipe_json: String,
     /// Classes that are in no training role and in no pool.
     pub pool_excludes: Vec<u16>,
+    /// How the samples lie in the file.
+    pub compression: Compression,
+}
+
+/// `reject` of a row: 0, or the place of its reason in [`Reject::ALL`], from 1.
+pub(super) fn reject_number(reject: Option<Reject>) -> u8 {
+    reject.map_or(0, |reject| Reject::ALL.iter().position(|other| *other == reject).map_or(0, |i| i as u8 + 1))
+}
+
+/// The inverse of [`reject_number`].
+pub(super) fn reject_of(number: u8) -> Result<Option<Reject>, StoreFault> {
+    match usize::from(number).checked_sub(1) {
+        None => Ok(None),
+        Some(i) => match Reject::ALL.get(i) {
+            Some(reject) => Ok(Some(*reject)),
+            None => Err(StoreFault::value("rows/reject", format!("{number} is no reason"))),
+        },
+    }
 }
 
 /// The word of a unit-like enum, as it stands in settings.

@@ -3,8 +3,11 @@
 use ndarray::{Array3, s};
 
 use super::*;
+use crate::base::sha256_hex;
 use crate::data::store::{StoreWriter, write};
-use crate::signal::{Normalisation, Unit};
+use crate::signal::{
+    FailedRecording, Normalisation, RecordingEntry, Reject, RrFeatures, SubjectId, Unit, WindowRow, WindowTable,
+};
 
 fn header() -> StoreHeader {
     let channel = |label: &str| WindowChannel { label: label.into(), unit: Unit::Millivolt };
@@ -22,6 +25,7 @@ fn header() -> StoreHeader {
         },
         recipe_json: r#"{"low_hz":0.5}"#.into(),
         pool_excludes: vec![1],
+        compression: Compression::None,
     }
 }
 
@@ -47,15 +51,15 @@ fn table(n: u32) -> WindowTable {
         left: 2,
         right: 3,
         reject: (i == 2).then_some(Reject::Flat),
-        warm_up: false,
-        rr: None,
+        warm_up: i == 1,
+        rr: (i != 3).then_some(RrFeatures([i as f32; RrFeatures::COUNT])),
     };
     WindowTable {
         subjects: vec![SubjectId("p0".into()), SubjectId("p1".into())],
         recordings: vec![recording(0), recording(1)],
         classes: vec!["N".into(), "Q".into()],
         rows: (0..n).map(|i| WindowRow { right: 2 + (8 - (6 + i % 3)), ..row(i) }).collect(),
-        failed: Vec::new(),
+        failed: vec![FailedRecording { id: "r2".into(), reason: "102.dat ends at byte 7".into() }],
     }
 }
 
@@ -74,10 +78,10 @@ fn store_comes_back_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&written(folder.path())).unwrap();
     assert_eq!(store.table(), &table(5));
-    assert_eq!(store.header, header());
+    assert_eq!(*store.header, header());
     assert_eq!(store.recipe_hash(), sha256_hex(header().recipe_json.as_bytes()));
     for row in 0..5 {
-        assert_eq!(store.row(row), samples(5).slice(s![row as usize, .., ..]));
+        assert_eq!(store.row(row).unwrap(), samples(5).slice(s![row as usize, .., ..]));
     }
 }
 
@@ -147,7 +151,13 @@ fn changed(folder: &Path, change: impl FnOnce(&hdf5::File) -> hdf5::Result<()>) 
     let file = hdf5::File::open_rw(&path).unwrap();
     change(&file).unwrap();
     file.close().unwrap();
-    let Err(error) = Store::open(&path) else { panic!("it was opened") };
+    assert!(matches!(refusal(&path), StoreFault::Seal), "the change shows before anything is parsed");
+    seal::forge(&path);
+    refusal(&path)
+}
+
+fn refusal(path: &Path) -> StoreFault {
+    let Err(error) = Store::open(path) else { panic!("it was opened") };
     error.fault
 }
 
@@ -176,17 +186,23 @@ fn data_elsewhere_or_filtered_are_refused() {
         file.unlink("samples")?;
         file.link_external("/etc/other.h5", "samples", "samples")
     });
-    assert!(matches!(fault, StoreFault::Foreign { how: "a link to another file", .. }), "{fault}");
+    assert!(matches!(fault, StoreFault::Foreign { ref how, .. } if how == "a link to another file"), "{fault}");
     let fault = changed(folder.path(), |file| {
         file.unlink("samples")?;
-        file.new_dataset::<f32>().shape((5, 2, 12)).chunk((1, 2, 12)).deflate(3).create("samples").map(drop)
+        file.new_dataset::<f32>().shape((5, 2, 12)).chunk((1, 2, 12)).fletcher32().create("samples").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Foreign { ref how, .. } if how.contains("not deflate")), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.group("rows")?.unlink("start")?;
+        let column = file.group("rows")?.new_dataset::<i64>().shape(5).chunk(5).deflate(3).create("start")?;
+        column.write_raw(&[0_i64; 5])
     });
     assert!(matches!(fault, StoreFault::Foreign { .. }), "{fault}");
     let fault = changed(folder.path(), |file| {
         file.unlink("samples")?;
         file.new_dataset::<f32>().shape((5, 2, 12)).external("raw.bin", 0, 480).create("samples").map(drop)
     });
-    assert!(matches!(fault, StoreFault::Foreign { how: "stored in another file", .. }), "{fault}");
+    assert!(matches!(fault, StoreFault::Foreign { ref how, .. } if how == "stored in another file"), "{fault}");
 }
 
 #[test]
@@ -207,13 +223,206 @@ fn huge_and_wrong_shapes_are_refused_before_anything_is_allocated() {
 #[test]
 fn table_that_contradicts_itself_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for (column, value) in [("label", 9), ("trial_samples", 2), ("left", 4), ("recording", 1), ("subject", 7)] {
+    for (column, value) in [
+        ("label", 9),
+        ("trial_samples", 2),
+        ("left", 4),
+        ("recording", 1),
+        ("subject", 7),
+        ("start", i64::MAX - 3),
+        ("event", i64::MAX),
+        ("reject", 4),
+        ("warm_up", 2),
+    ] {
         let fault = changed(folder.path(), |file| {
             let column = file.group("rows")?.dataset(column)?;
-            let mut values = column.read_1d::<i64>()?;
+            let mut values = column.as_reader().conversion(hdf5::Conversion::Soft).read_1d::<i64>()?;
             values[0] = value;
             column.as_writer().conversion(hdf5::Conversion::Soft).write(&values)
         });
         assert!(matches!(fault, StoreFault::Value { .. }), "{column}: {fault}");
+    }
+}
+
+fn compressed(folder: &Path) -> PathBuf {
+    let path = folder.join("z.h5");
+    let header = StoreHeader { compression: Compression::Deflate(4), ..header() };
+    write(&path, header, samples(5).view(), &table(5)).unwrap();
+    path
+}
+
+#[test]
+fn compressed_store_holds_the_same_and_leaves_no_waiting_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&compressed(folder.path())).unwrap();
+    assert_eq!((store.table(), store.header.compression), (&table(5), Compression::Deflate(4)));
+    for row in 0..5 {
+        assert_eq!(store.row(row).unwrap(), samples(5).slice(s![row as usize, .., ..]));
+    }
+    store.check_samples(0..5).unwrap();
+    let mut into = Array3::zeros((1, 2, 6));
+    store.gather(&[Cut { row: 3, offset: -2 }], into.view_mut()).unwrap();
+    assert_eq!(into[[0, 1, 0]], 320.0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // HDF5 itself reads the same through its own filters.
+    let file = hdf5::File::open(store.path()).unwrap();
+    assert_eq!(file.dataset("samples").unwrap().read::<f32, ndarray::Ix3>().unwrap(), samples(5));
+}
+
+#[test]
+fn rows_put_in_any_order_make_the_same_compressed_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = std::fs::read(compressed(folder.path())).unwrap();
+    let path = folder.path().join("z.h5");
+    let header = StoreHeader { compression: Compression::Deflate(4), ..header() };
+    let writer = StoreWriter::create(&path, header, 5).unwrap();
+    for rows in [3..5, 0..1, 1..3] {
+        writer.put(rows.start, samples(5).slice(s![rows, .., ..])).unwrap();
+    }
+    writer.finish(&table(5)).unwrap();
+    assert!(first == std::fs::read(&path).unwrap());
+}
+
+#[test]
+fn a_changed_sample_is_found_when_it_is_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [written(folder.path()), compressed(folder.path())] {
+        let store = Store::open(&path).unwrap();
+        let hash = store.content_hash().to_owned();
+        drop(store);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&bytes[..200]).into_owned();
+        let first: usize = text.split("samples ").nth(1).unwrap().split("..").next().unwrap().parse().unwrap();
+        bytes[first + 20] ^= 0x40;
+        crate::base::write_atomically(&path, &bytes).unwrap();
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.content_hash(), hash);
+        let fault = store.check_samples(0..5).unwrap_err().fault;
+        assert!(matches!(fault, StoreFault::Samples { rows: 1, first: 0 }), "{fault}");
+        store.check_samples(1..5).unwrap();
+    }
+}
+
+#[test]
+fn columns_of_another_type_shape_or_text_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fault = changed(folder.path(), |file| {
+        file.group("rows")?.unlink("start")?;
+        file.group("rows")?.new_dataset_builder().with_data(&[0.5_f64; 5]).create("start").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Shape { .. }), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.delete_attr("rate_hz")?;
+        file.new_attr::<f64>().shape(1 << 12).create("rate_hz").map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Shape { .. }), "{fault}");
+    let fault = changed(folder.path(), |file| {
+        file.group("rows")?.unlink("rr")?;
+        file.group("rows")?
+            .new_dataset_builder()
+            .with_data(&ndarray::Array2::<f32>::zeros((5, 3)))
+            .create("rr")
+            .map(drop)
+    });
+    assert!(matches!(fault, StoreFault::Shape { .. }), "{fault}");
+    let fault = changed(folder.path(), |file| file.group("rows")?.unlink("checksum"));
+    assert!(matches!(fault, StoreFault::Hdf5 { .. }), "{fault}");
+}
+
+#[test]
+fn texts_that_are_no_utf8_or_claim_more_than_the_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"MLII").unwrap();
+    bytes[at] = 0xFF;
+    crate::base::write_atomically(&path, &bytes).unwrap();
+    seal::forge(&path);
+    assert!(matches!(refusal(&path), StoreFault::Value { ref message, .. } if message.contains("UTF-8")));
+    let path = written(folder.path());
+    let offset = hdf5::File::open(&path).unwrap().dataset("subjects").unwrap().offset().unwrap() as usize;
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[offset..offset + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    crate::base::write_atomically(&path, &bytes).unwrap();
+    seal::forge(&path);
+    assert!(matches!(refusal(&path), StoreFault::Value { ref message, .. } if message.contains("claim")));
+}
+
+#[test]
+fn stores_of_schema_1_and_other_programs_files_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("b.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    file.close().unwrap();
+    assert!(matches!(refusal(&path), StoreFault::NoStore));
+    let file = hdf5::File::open_rw(&path).unwrap();
+    file.new_attr::<VarLenUnicode>()
+        .create("format")
+        .unwrap()
+        .write_scalar(&FORMAT.parse::<VarLenUnicode>().unwrap())
+        .unwrap();
+    file.new_attr::<u32>().create("schema_version").unwrap().write_scalar(&1_u32).unwrap();
+    file.close().unwrap();
+    assert!(matches!(refusal(&path), StoreFault::Schema { found: 1, known: 2 }));
+    for bytes in [&b""[..], b"\x89HDF\r\n\x1a\n", b"WFDB", &[0; 9000]] {
+        crate::base::write_atomically(&path, bytes).unwrap();
+        assert!(matches!(refusal(&path), StoreFault::NoStore | StoreFault::Hdf5 { .. }));
+    }
+}
+
+mod laws {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+        /// Bytes anywhere in the file are changed, or its end is cut off: it is refused, or it holds the same, and
+        /// changed samples are found.
+        #[test]
+        fn damage_never_passes(packed: bool, places in proptest::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4), cut in proptest::option::of(any::<prop::sample::Index>())) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = if packed { compressed(folder.path()) } else { written(folder.path()) };
+            let mut bytes = std::fs::read(&path).unwrap();
+            for (place, change) in places {
+                let place = place.index(bytes.len());
+                bytes[place] ^= change;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            crate::base::write_atomically(&path, &bytes).unwrap();
+            if let Ok(store) = Store::open(&path) {
+                prop_assert_eq!(store.table(), &table(5));
+                prop_assert_eq!(store.spec(), &header().spec);
+                if store.check_samples(0..5).is_ok() {
+                    for row in 0..5 {
+                        prop_assert!(store.row(row).unwrap() == samples(5).slice(s![row as usize, .., ..]));
+                    }
+                }
+            }
+        }
+
+        /// The same under a forged seal, so that HDF5 sees the damage: no panic, no crash, no memory.
+        #[test]
+        fn forged_damage_crashes_nothing(packed: bool, places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = if packed { compressed(folder.path()) } else { written(folder.path()) };
+            let mut bytes = std::fs::read(&path).unwrap();
+            for (place, value) in places {
+                // Where the metadata are: a small file is mostly that.
+                let place = seal::BLOCK as usize + place.index(bytes.len() - seal::BLOCK as usize);
+                bytes[place] = value;
+            }
+            crate::base::write_atomically(&path, &bytes).unwrap();
+            seal::forge(&path);
+            if let Ok(store) = Store::open(&path) {
+                let n = store.table().rows.len() as u32;
+                let _ = store.check_samples(0..n);
+                for row in 0..n {
+                    let _ = store.row(row);
+                }
+            }
+        }
     }
 }

@@ -1,19 +1,24 @@
-//! Writes a store row by row: the samples at their places in a file of known size, the tables at the end.
+//! Writes a store row by row: the samples at their places in a file of known size, the tables and the seal at the end.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use hdf5::plist::dataset_create::{AllocTime, FillTime};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Group, H5Type};
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, s};
 
 use super::error::{StoreError, StoreFault};
-use super::schema::{FORMAT, NO_EVENT, NO_NUMBER, SCHEMA_VERSION, StoreHeader, attribute, name, word};
-use crate::base::{AtomicFile, sha256_hex};
-use crate::signal::WindowTable;
+use super::samples::{Chunk, checksum};
+use super::schema::{
+    Compression, FORMAT, NO_EVENT, NO_NUMBER, SCHEMA_VERSION, StoreHeader, attribute, name, reject_number, word,
+};
+use super::seal;
+use crate::base::{AtomicFile, sha256_hex, sweep_partials_of};
+use crate::signal::{RrFeatures, WindowRow, WindowTable};
 
 /// The samples begin at a multiple of this, so that a memory map of them needs no slack.
 const ALIGNMENT: u64 = 4096;
@@ -22,16 +27,21 @@ const ALIGNMENT: u64 = 4096;
 /// [`finish`](Self::finish), it leaves nothing behind.
 pub struct StoreWriter {
     file: AtomicFile,
+    /// Rows of a store that is to be compressed wait here, in a file of their own, so that they are compressed in order.
+    waiting: Option<AtomicFile>,
     destination: PathBuf,
     header: StoreHeader,
     n_rows: usize,
     offset: u64,
+    /// Locked as long as rows come: so another run can tell this file from what a killed one left.
     samples: Mutex<File>,
-    n_put: AtomicUsize,
+    /// By row; `None` where none was put.
+    checksums: Mutex<Vec<Option<u64>>>,
 }
 
 impl StoreWriter {
-    /// Begins a store of exactly `n_rows` rows that will appear as `destination`.
+    /// Begins a store of exactly `n_rows` rows that will appear as `destination`. What killed writers of the same store
+    /// left behind is removed.
     ///
     /// # Errors
     /// When the file cannot be made, or there is nothing to write.
@@ -45,12 +55,28 @@ impl StoreWriter {
             let message = format!("a store of {} windows, {} channels, {} samples is empty", shape.0, shape.1, shape.2);
             return Err(StoreFault::Writer { message });
         }
+        let creating = "creating the file";
         let file = AtomicFile::new(destination).map_err(StoreFault::io("creating the folder"))?;
-        let offset = allocate(file.path(), shape).map_err(StoreFault::hdf5("creating the file"))?;
-        let offset = offset.ok_or_else(|| StoreFault::Writer { message: "HDF5 gave the samples no place".into() })?;
-        let samples = File::options().write(true).open(file.path()).map_err(StoreFault::io("opening the file"))?;
-        let (samples, n_put) = (Mutex::new(samples), AtomicUsize::new(0));
-        Ok(Self { file, destination: destination.to_owned(), header, n_rows, offset, samples, n_put })
+        sweep_partials_of(destination).map_err(StoreFault::io("removing what a killed run left"))?;
+        let (offset, waiting) = match header.compression {
+            Compression::None => {
+                let offset = allocate(file.path(), shape).map_err(StoreFault::hdf5(creating))?;
+                (offset.ok_or_else(|| StoreFault::Writer { message: "HDF5 gave the samples no place".into() })?, None)
+            }
+            Compression::Deflate(_) => {
+                let mut name = destination.file_name().unwrap_or_default().to_owned();
+                name.push(".raw");
+                let waiting = AtomicFile::new(&destination.with_file_name(name)).map_err(StoreFault::io(creating))?;
+                (0, Some(waiting))
+            }
+        };
+        let path = waiting.as_ref().map_or(file.path(), AtomicFile::path);
+        let samples = File::options().read(true).write(true).create(waiting.is_some()).truncate(false).open(path);
+        let samples = samples.map_err(StoreFault::io("opening the file"))?;
+        // A file system without locks only loses the cleaning up after a killed run.
+        let _ = samples.try_lock();
+        let (samples, checksums) = (Mutex::new(samples), Mutex::new(vec![None; n_rows]));
+        Ok(Self { file, waiting, destination: destination.to_owned(), header, n_rows, offset, samples, checksums })
     }
 
     /// Writes rows `first_row..`.
@@ -74,13 +100,17 @@ impl StoreWriter {
             return Err(StoreError { path: self.destination.clone(), fault: StoreFault::Writer { message } });
         }
         let at = self.offset + (first_row * channels * stored * size_of::<f32>()) as u64;
-        let bytes = little_endian(samples);
+        let samples = samples.as_standard_layout();
+        let values = samples.as_slice().expect("an array in standard layout is a slice");
+        let bytes = little_endian(values);
+        let sums: Vec<u64> = values.chunks_exact(channels * stored).map(checksum).collect();
         let mut file = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(at))
             .and_then(|_| file.write_all(&bytes))
             .map_err(StoreFault::io("writing samples"))
             .map_err(StoreError::at(&self.destination))?;
-        self.n_put.fetch_add(rows, Ordering::Relaxed);
+        let mut known = self.checksums.lock().unwrap_or_else(PoisonError::into_inner);
+        known[first_row..].iter_mut().zip(sums).for_each(|(known, sum)| *known = Some(sum));
         Ok(())
     }
 
@@ -94,19 +124,37 @@ impl StoreWriter {
     }
 
     fn end(self, table: &WindowTable) -> Result<(), StoreFault> {
-        let n_put = self.n_put.load(Ordering::Relaxed);
-        if n_put != self.n_rows || table.rows.len() != self.n_rows {
-            let message = format!("{n_put} rows written, {} described, {} announced", table.rows.len(), self.n_rows);
+        let checksums = self.checksums.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let checksums: Vec<u64> = checksums.into_iter().flatten().collect();
+        if checksums.len() != self.n_rows || table.rows.len() != self.n_rows {
+            let (put, described, announced) = (checksums.len(), table.rows.len(), self.n_rows);
+            let message = format!("{put} rows written, {described} described, {announced} announced");
             return Err(StoreFault::Writer { message });
         }
-        drop(self.samples);
+        let samples = self.samples.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (channels, stored) = (self.header.channels.len(), self.header.spec.stored());
+        let shape = (self.n_rows, channels, stored);
         let writing = "writing the tables";
-        let file = hdf5::File::open_rw(self.file.path()).map_err(StoreFault::hdf5(writing))?;
-        write_attributes(&file, &self.header)
-            .and_then(|()| write_rows(&file, table))
-            .and_then(|()| write_recordings(&file, table))
-            .and_then(|()| file.close())
-            .map_err(StoreFault::hdf5(writing))?;
+        let path = self.file.path();
+        let range = match self.header.compression {
+            Compression::None => {
+                drop(samples);
+                let n_bytes = (self.n_rows * channels * stored * size_of::<f32>()) as u64;
+                let file = hdf5::File::open_rw(path).map_err(StoreFault::hdf5(writing))?;
+                write_tables(&file, &self.header, table, checksums).map_err(StoreFault::hdf5(writing))?;
+                self.offset..self.offset + n_bytes
+            }
+            Compression::Deflate(level) => {
+                let file = new_file(path, 1).map_err(StoreFault::hdf5(writing))?;
+                let chunks = pack(&file, samples, (shape, level))?;
+                write_tables(&file, &self.header, table, checksums).map_err(StoreFault::hdf5(writing))?;
+                let range = range_of(&chunks);
+                write_chunks(&file, &chunks).map_err(StoreFault::hdf5(writing))?;
+                range
+            }
+        };
+        drop(self.waiting);
+        seal::stamp(path, range).map_err(StoreFault::io("writing the seal"))?;
         self.file.commit().map_err(StoreFault::io("giving the file its name"))
     }
 }
@@ -129,9 +177,7 @@ pub fn write(
     writer.finish(table)
 }
 
-fn little_endian(samples: ArrayView3<'_, f32>) -> Vec<u8> {
-    let samples = samples.as_standard_layout();
-    let values = samples.as_slice().expect("an array in standard layout is a slice");
+fn little_endian(values: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; size_of_val(values)];
     for (to, value) in bytes.chunks_exact_mut(size_of::<f32>()).zip(values) {
         to.copy_from_slice(&value.to_le_bytes());
@@ -139,24 +185,97 @@ fn little_endian(samples: ArrayView3<'_, f32>) -> Vec<u8> {
     bytes
 }
 
+/// A new HDF5 file with room for the seal before it. Without times of creation: the same windows make the same bytes.
+fn new_file(path: &Path, alignment: u64) -> hdf5::Result<hdf5::File> {
+    hdf5::File::with_options()
+        .with_fcpl(|fcpl| fcpl.obj_track_times(false).userblock(seal::BLOCK))
+        .with_fapl(|fapl| fapl.alignment(ALIGNMENT, alignment))
+        .create(path)
+}
+
 /// Makes the file with its space for samples; the answer is where they begin.
 fn allocate(path: &Path, shape: (usize, usize, usize)) -> hdf5::Result<Option<u64>> {
-    // Without times of creation: the same windows make the same bytes.
-    let file = hdf5::File::with_options()
-        .with_fcpl(|fcpl| fcpl.obj_track_times(false))
-        .with_fapl(|fapl| fapl.alignment(ALIGNMENT, ALIGNMENT))
-        .create(path)?;
+    let file = new_file(path, ALIGNMENT)?;
     let dataset = file
         .new_dataset::<f32>()
         .shape(shape)
         .obj_track_times(false)
-        .alloc_time(Some(hdf5::plist::dataset_create::AllocTime::Early))
-        .fill_time(hdf5::plist::dataset_create::FillTime::Never)
+        .alloc_time(Some(AllocTime::Early))
+        .fill_time(FillTime::Never)
         .create(name::SAMPLES)?;
     let offset = dataset.offset();
     drop(dataset);
     file.close()?;
     Ok(offset)
+}
+
+/// Writes the waiting rows as one chunk each, in order; the answer is where each lies.
+fn pack(
+    file: &Group,
+    mut waiting: File,
+    ((rows, channels, stored), level): ((usize, usize, usize), u8),
+) -> Result<Vec<Chunk>, StoreFault> {
+    let packing = || StoreFault::hdf5("compressing the samples");
+    let dataset = file
+        .new_dataset::<f32>()
+        .shape((rows, channels, stored))
+        .chunk((1, channels, stored))
+        .shuffle()
+        .deflate(level)
+        .obj_track_times(false)
+        .fill_time(FillTime::Never)
+        .create(name::SAMPLES)
+        .map_err(packing())?;
+    waiting.seek(SeekFrom::Start(0)).map_err(StoreFault::io("reading the waiting rows"))?;
+    let mut bytes = vec![0; channels * stored * size_of::<f32>()];
+    for row in 0..rows {
+        waiting.read_exact(&mut bytes).map_err(StoreFault::io("reading the waiting rows"))?;
+        let value = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+        let values: Vec<f32> = bytes.chunks_exact(size_of::<f32>()).map(value).collect();
+        let values = ArrayView3::from_shape((1, channels, stored), &values).expect("a row has this many values");
+        dataset.write_slice(values, s![row..=row, .., ..]).map_err(packing())?;
+    }
+    dataset.flush().map_err(packing())?;
+    let mut chunks = vec![None; rows];
+    let visit = dataset.chunks_visit(|chunk| {
+        let place = chunk.offset.first().and_then(|row| chunks.get_mut(*row as usize));
+        match (place, u32::try_from(chunk.size)) {
+            (Some(place), Ok(bytes)) => {
+                *place = Some(Chunk { offset: chunk.addr, bytes, mask: chunk.filter_mask });
+                0
+            }
+            _ => -1,
+        }
+    });
+    visit.map_err(packing())?;
+    let missing = || StoreFault::Writer { message: "HDF5 did not write every row".into() };
+    chunks.into_iter().collect::<Option<_>>().ok_or_else(missing)
+}
+
+/// The bytes from the first chunk to the last, whatever lies between.
+fn range_of(chunks: &[Chunk]) -> Range<u64> {
+    let first = chunks.iter().map(|chunk| chunk.offset).min().unwrap_or_default();
+    let end = chunks.iter().map(|chunk| chunk.offset + u64::from(chunk.bytes)).max().unwrap_or_default();
+    first..end
+}
+
+fn write_chunks(file: &Group, chunks: &[Chunk]) -> hdf5::Result<()> {
+    let columns = file.group(name::ROWS)?;
+    column(&columns, "chunk_offset", chunks.iter().map(|chunk| chunk.offset).collect())?;
+    column(&columns, "chunk_bytes", chunks.iter().map(|chunk| chunk.bytes).collect())?;
+    column(&columns, "chunk_mask", chunks.iter().map(|chunk| chunk.mask).collect())?;
+    Ok(())
+}
+
+fn write_tables(file: &Group, header: &StoreHeader, table: &WindowTable, checksums: Vec<u64>) -> hdf5::Result<()> {
+    write_attributes(file, header)?;
+    let failed = unicode(&serde_json::to_string(&table.failed).unwrap_or_default());
+    file.new_attr::<VarLenUnicode>().create(attribute::FAILED)?.write_scalar(&failed)?;
+    column(file, name::CHANNELS, header.channels.iter().map(|channel| unicode(&channel.label)).collect())?;
+    column(file, name::UNITS, header.channels.iter().map(|channel| unicode(&word(&channel.unit))).collect())?;
+    write_rows(file, table)?;
+    column(&file.group(name::ROWS)?, "checksum", checksums)?;
+    write_recordings(file, table)
 }
 
 fn unicode(text: &str) -> VarLenUnicode {
@@ -167,17 +286,12 @@ fn unicode(text: &str) -> VarLenUnicode {
 fn write_attributes(file: &Group, header: &StoreHeader) -> hdf5::Result<()> {
     let text = |name: &str, value: &str| file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&unicode(value));
     let number = |name: &str, value: u32| file.new_attr::<u32>().create(name)?.write_scalar(&value);
-    let texts = |name: &str, values: Vec<VarLenUnicode>| -> hdf5::Result<()> {
-        file.new_attr_builder().with_data(&values).create(name).map(drop)
-    };
     text(attribute::FORMAT, FORMAT)?;
     number(attribute::SCHEMA_VERSION, SCHEMA_VERSION)?;
     text(attribute::TOOL_VERSION, env!("CARGO_PKG_VERSION"))?;
     text(attribute::KIND, header.kind.name())?;
     text(attribute::CORPUS, &header.corpus)?;
     file.new_attr::<f64>().create(attribute::RATE_HZ)?.write_scalar(&header.spec.rate_hz)?;
-    texts(attribute::CHANNELS, header.channels.iter().map(|channel| unicode(&channel.label)).collect())?;
-    texts(attribute::UNITS, header.channels.iter().map(|channel| unicode(&word(&channel.unit))).collect())?;
     number(attribute::WINDOW, header.spec.length)?;
     number(attribute::SPAN, header.spec.span)?;
     number(attribute::MARGIN, header.spec.margin)?;
@@ -210,8 +324,15 @@ fn write_rows(file: &Group, table: &WindowTable) -> hdf5::Result<()> {
     column(&columns, "padding", rows.iter().map(|row| row.padding).collect())?;
     column(&columns, "left", rows.iter().map(|row| row.left).collect())?;
     column(&columns, "right", rows.iter().map(|row| row.right).collect())?;
-    let reject = rows.iter().map(|row| row.reject.map_or_else(VarLenUnicode::new, |why| unicode(why.name())));
-    column(&columns, "reject", reject.collect())?;
+    column(&columns, "reject", rows.iter().map(|row| reject_number(row.reject)).collect())?;
+    column(&columns, "warm_up", rows.iter().map(|row| u8::from(row.warm_up)).collect())?;
+    if rows.iter().any(|row| row.rr.is_some()) {
+        let features = |row: &WindowRow| row.rr.map_or([f32::NAN; RrFeatures::COUNT], |rr| rr.0);
+        let values: Vec<f32> = rows.iter().flat_map(features).collect();
+        let values = ndarray::ArrayView2::from_shape((rows.len(), RrFeatures::COUNT), &values);
+        let values = values.expect("each row has the same number of features");
+        columns.new_dataset_builder().with_data(&values).obj_track_times(false).create("rr")?;
+    }
     Ok(())
 }
 

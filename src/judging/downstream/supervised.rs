@@ -176,7 +176,7 @@ impl Task for Supervised<'_> {
 
     fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
         let index = ((step - 1) % self.n_batches()) as usize;
-        Ok(self.loader.batch(self.epoch(step) as u32, index).into_batch(&self.device)?)
+        Ok(self.loader.batch(self.epoch(step) as u32, index)?.into_batch(&self.device)?)
     }
 
     fn loss(&mut self, batch: &Batch, step: u64) -> Result<Loss, TrainError> {

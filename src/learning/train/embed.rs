@@ -10,7 +10,7 @@ use crate::data::store::Store;
 use crate::learning::nn::{Encoder, Mode, Weights};
 
 use super::error::TrainError;
-use super::loader::evaluation_windows;
+use super::loader::{LoaderError, evaluation_windows};
 
 /// Windows a pass. It bounds memory only: a row's embedding does not depend on its batch.
 const BATCH: usize = 256;
@@ -63,7 +63,7 @@ pub(super) fn embed_rows(
     let device = weights.flat().device().clone();
     let mut values = Array2::zeros((rows.len(), encoder.dim()));
     for (first, rows) in (0..).step_by(BATCH).zip(rows.chunks(BATCH)) {
-        let windows = evaluation_windows(store, rows);
+        let windows = evaluation_windows(store, rows).map_err(LoaderError::from)?;
         let shape = windows.dim();
         let windows = Tensor::from_vec(windows.into_raw_vec_and_offset().0, shape, &device)?;
         let windows = windows.to_dtype(weights.flat().dtype())?;

@@ -167,7 +167,7 @@ pub fn pretrain(
         let (loader, steps) = (&loader, course.steps);
         let next = move |step: u64| {
             let ahead = ahead.get_or_insert_with(|| Prefetch::start(scope, loader, step - 1..steps));
-            let batch = ahead.next().expect("the loop asks for the steps of its course, in order");
+            let batch = ahead.next().expect("the loop asks for the steps of its course, in order")?;
             Ok(batch.into_batch(device)?)
         };
         let feed = Feed { next: Box::new(next), batches_an_epoch: loader.n_batches() as u64 };

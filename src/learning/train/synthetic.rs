@@ -9,7 +9,7 @@ use std::path::Path;
 use ndarray::{Array2, Array3, ArrayView1};
 
 use crate::base::{Purpose, SignalKind, Stream, StreamKey, canonical_json};
-use crate::data::store::{self, StoreError, StoreHeader};
+use crate::data::store::{self, Compression, StoreError, StoreHeader};
 use crate::signal::{
     Normalisation, RecordingEntry, SubjectId, Unit, WindowChannel, WindowRow, WindowSpec, WindowTable,
 };
@@ -83,6 +83,7 @@ impl Synthetic {
             },
             recipe_json: canonical_json(&serde_json::json!({ "corpus": "synthetic", "seed": self.seed })),
             pool_excludes: Vec::new(),
+            compression: Compression::None,
         };
         store::write(path, header, self.samples.view(), &self.table)
     }

@@ -130,7 +130,7 @@ impl Corpus {
 
     fn judge(&self, encoder: &dyn Encoder, weights: &Weights) -> Judged {
         let rows: Vec<u32> = (0..12 * WINDOWS).collect();
-        let windows = evaluation_windows(&self.store, &rows);
+        let windows = evaluation_windows(&self.store, &rows).unwrap();
         let shape = windows.dim();
         let windows = Tensor::from_vec(windows.into_raw_vec_and_offset().0, shape, &Device::Cpu).unwrap();
         let (embedding, _) = encoder.embed(&windows, weights, Mode::Eval).unwrap();

@@ -3,8 +3,8 @@
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 
-use super::HostBatch;
 use super::evaluation::write_evaluation_window;
+use super::{HostBatch, LoaderError};
 use crate::base::{Purpose, StreamKey};
 use crate::data::store::Store;
 
@@ -44,9 +44,12 @@ impl<'a> LabelledLoader<'a> {
 
     /// Batch `index` of `epoch`; `slots` are ranks among the loader's rows.
     ///
+    /// # Errors
+    /// Samples that cannot be read.
+    ///
     /// # Panics
     /// When the epoch has no such batch.
-    pub fn batch(&self, epoch: u32, index: usize) -> HostBatch {
+    pub fn batch(&self, epoch: u32, index: usize) -> Result<HostBatch, LoaderError> {
         let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
         StreamKey::new(self.seed, Purpose::Downstream).epoch(epoch).stream().shuffle(&mut order);
         let first = index * self.batch;
@@ -54,11 +57,11 @@ impl<'a> LabelledLoader<'a> {
         let rows: Vec<LabelledRow> = slots.iter().map(|slot| self.rows[*slot as usize]).collect();
         let (channels, length) = (self.store.channels().len(), self.store.spec().length as usize);
         let mut samples = vec![0.0; rows.len() * channels * length];
-        samples.par_chunks_exact_mut(channels * length).zip(&rows).for_each(|(into, labelled)| {
+        samples.par_chunks_exact_mut(channels * length).zip(&rows).try_for_each(|(into, labelled)| {
             let into = ArrayViewMut2::from_shape((channels, length), into).expect("a chunk is a window");
-            write_evaluation_window(self.store, labelled.row, into);
-        });
-        HostBatch {
+            write_evaluation_window(self.store, labelled.row, into)
+        })?;
+        Ok(HostBatch {
             channels,
             length,
             views: vec![samples],
@@ -66,6 +69,6 @@ impl<'a> LabelledLoader<'a> {
             slots,
             subject: rows.iter().map(|labelled| labelled.subject).collect(),
             target: Some(rows.iter().map(|labelled| labelled.target).collect()),
-        }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{ArrayViewMut2, s};
+use ndarray::{Array2, ArrayViewMut2, CowArray, Ix2, s};
 use rayon::prelude::*;
 
 use super::evaluation::scale_of;
@@ -10,7 +10,7 @@ use super::partners::{PartnerIndex, PartnerScope};
 use super::{HostBatch, LoaderError};
 use crate::base::{NormalTable, Purpose, Stream, StreamKey};
 use crate::data::splits::{Pool, Reach, Subset};
-use crate::data::store::Store;
+use crate::data::store::{Store, StoreError};
 use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Scale, Source};
 
 /// How the pool is dealt.
@@ -41,6 +41,8 @@ pub struct PoolLoader<'a> {
     normals: NormalTable,
     partners: PartnerIndex,
     order: Mutex<Option<(u32, Arc<[u32]>)>>,
+    /// What the store refused while a batch was made: partners are read where no error can be handed on.
+    refused: Mutex<Option<StoreError>>,
 }
 
 impl<'a> PoolLoader<'a> {
@@ -73,8 +75,8 @@ impl<'a> PoolLoader<'a> {
             partners.check(loading.partners, table, &rows)?;
         }
         let normals = NormalTable::new(loading.seed);
-        let (n_subjects, order) = (people.len(), Mutex::new(None));
-        Ok(Self { store, rows, reach, subject, n_subjects, loading, augmentation, normals, partners, order })
+        let (n_subjects, order, refused) = (people.len(), Mutex::new(None), Mutex::new(None));
+        Ok(Self { store, rows, reach, subject, n_subjects, loading, augmentation, normals, partners, order, refused })
     }
 
     /// Windows of the pool.
@@ -93,21 +95,27 @@ impl<'a> PoolLoader<'a> {
     }
 
     /// The batch of a step, steps counted from 0 over all epochs.
-    pub fn step(&self, step: u64) -> HostBatch {
+    ///
+    /// # Errors
+    /// Samples that cannot be read.
+    pub fn step(&self, step: u64) -> Result<HostBatch, LoaderError> {
         let n_batches = self.n_batches() as u64;
         self.batch((step / n_batches) as u32, (step % n_batches) as usize)
     }
 
     /// Batch `index` of `epoch`, both from 0.
     ///
+    /// # Errors
+    /// Samples that cannot be read.
+    ///
     /// # Panics
     /// When the epoch has no such batch.
-    pub fn batch(&self, epoch: u32, index: usize) -> HostBatch {
+    pub fn batch(&self, epoch: u32, index: usize) -> Result<HostBatch, LoaderError> {
         assert!(index < self.n_batches(), "epoch {epoch} has {} batches", self.n_batches());
         let order = self.order(epoch);
         let slots = order[index * self.loading.batch..][..self.loading.batch].to_vec();
         let (channels, length) = (self.store.channels().len(), self.store.spec().length as usize);
-        let nominals: Vec<Nominal> = slots.par_iter().map(|slot| self.nominal(epoch, *slot)).collect();
+        let nominals: Vec<Nominal<'_>> = slots.par_iter().map(|slot| self.nominal(epoch, *slot)).collect();
         let views = (0..self.loading.views).map(|view| {
             let mut samples = vec![0.0; slots.len() * channels * length];
             samples.par_chunks_exact_mut(channels * length).zip(&nominals).for_each(|(into, nominal)| {
@@ -116,15 +124,19 @@ impl<'a> PoolLoader<'a> {
             });
             samples
         });
-        HostBatch {
+        let views = views.collect();
+        if let Some(error) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error.into());
+        }
+        Ok(HostBatch {
             channels,
             length,
-            views: views.collect(),
+            views,
             rows: slots.iter().map(|slot| self.rows[*slot as usize]).collect(),
             subject: slots.iter().map(|slot| self.subject[*slot as usize]).collect(),
             slots,
             target: None,
-        }
+        })
     }
 
     /// The slots in the order of an epoch; the last order asked for is kept.
@@ -143,7 +155,7 @@ impl<'a> PoolLoader<'a> {
     }
 
     /// Where a window lies in this epoch and how it is scaled there.
-    fn nominal(&self, epoch: u32, slot: u32) -> Nominal {
+    fn nominal(&self, epoch: u32, slot: u32) -> Nominal<'_> {
         let spec = self.store.spec();
         let row = self.rows[slot as usize];
         let of = &self.store.table().rows[row as usize];
@@ -152,7 +164,7 @@ impl<'a> PoolLoader<'a> {
         let position =
             StreamKey::new(self.loading.seed, Purpose::Position).epoch(epoch).row(row).stream().below(places);
         let start = (spec.margin + position) as usize;
-        let stored = self.store.row(row);
+        let stored = self.stored(row);
         let window = stored.slice(s![.., start..start + spec.length as usize]);
         Nominal {
             slot,
@@ -160,12 +172,21 @@ impl<'a> PoolLoader<'a> {
             earlier: (reach.left + position) as usize,
             later: (reach.right + of.trial_samples - position - spec.length) as usize,
             scale: scale_of(spec.normalisation, window),
+            stored,
         }
     }
 
-    fn source<'s>(&'s self, nominal: &'s Nominal, partners: &'s dyn Partners) -> Source<'s> {
+    /// The samples of a row; silence, and an error at the end of the batch, when they cannot be read.
+    fn stored(&self, row: u32) -> CowArray<'_, f32, Ix2> {
+        self.store.row(row).unwrap_or_else(|error| {
+            self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            Array2::zeros((self.store.channels().len(), self.store.spec().stored())).into()
+        })
+    }
+
+    fn source<'s>(&'s self, nominal: &'s Nominal<'_>, partners: &'s dyn Partners) -> Source<'s> {
         Source {
-            stored: self.store.row(self.rows[nominal.slot as usize]),
+            stored: nominal.stored.view(),
             start: nominal.start,
             length: self.store.spec().length as usize,
             earlier: nominal.earlier,
@@ -176,7 +197,7 @@ impl<'a> PoolLoader<'a> {
         }
     }
 
-    fn view(&self, epoch: u32, nominal: &Nominal, view: u16, into: ArrayViewMut2<'_, f32>) {
+    fn view(&self, epoch: u32, nominal: &Nominal<'_>, view: u16, into: ArrayViewMut2<'_, f32>) {
         let row = self.rows[nominal.slot as usize];
         let key = StreamKey::new(self.loading.seed, Purpose::Transforms).epoch(epoch).row(row).view(view);
         let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
@@ -185,8 +206,9 @@ impl<'a> PoolLoader<'a> {
 }
 
 /// A window of one epoch: its place in the stored row and its constants.
-struct Nominal {
+struct Nominal<'a> {
     slot: u32,
+    stored: CowArray<'a, f32, Ix2>,
     start: usize,
     earlier: usize,
     later: usize,

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use super::{HostBatch, PoolLoader};
+use super::{HostBatch, LoaderError, PoolLoader};
 
 /// Batches of consecutive steps, made one ahead on a thread of their own. They equal [`PoolLoader::step`]'s.
 pub struct Prefetch {
-    batches: Receiver<HostBatch>,
+    batches: Receiver<Result<HostBatch, LoaderError>>,
 }
 
 impl Prefetch {
@@ -28,9 +28,9 @@ impl Prefetch {
 }
 
 impl Iterator for Prefetch {
-    type Item = HostBatch;
+    type Item = Result<HostBatch, LoaderError>;
 
-    fn next(&mut self) -> Option<HostBatch> {
+    fn next(&mut self) -> Option<Self::Item> {
         self.batches.recv().ok()
     }
 }
