@@ -1,5 +1,6 @@
 //! What every room stands on and nothing biological: registries of named choices, keyed random streams, digests,
-//! files that appear whole or not at all, progress and stop requests, nearest-name suggestions.
+//! files that appear whole or not at all, progress and stop requests, nearest-name suggestions, foreign text made
+//! printable.
 //!
 //! Invariant: nothing here knows a recording, a window or a tensor. Start reading at [`Choice`] (how a pipeline key
 //! becomes a settings struct) and [`StreamKey`] (how every random draw is named).
@@ -10,6 +11,7 @@ mod difference;
 mod digest;
 mod kind;
 mod nearest;
+mod printable;
 mod registry;
 mod stream;
 mod watch;
@@ -20,6 +22,7 @@ pub use difference::{Difference, Differences};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;
 pub use nearest::nearest;
+pub use printable::printable;
 pub use registry::{Choice, Chosen, Entry, Registry, read_choice};
 pub use stream::{NormalTable, Purpose, Stream, StreamKey};
 pub use watch::{Progress, Silent, Stopped, Stopwatch, Watch};

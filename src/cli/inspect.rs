@@ -1,5 +1,6 @@
 //! `biossl inspect`: what is in a recording.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::data::formats::{FORMATS, Match, Strictness, Summary, summary};
+use crate::base::printable;
+use crate::data::formats::{AnnotationSummary, FORMATS, Match, Strictness, Summary, summary};
 use crate::error::Error;
 
 use super::Global;
@@ -15,20 +17,23 @@ use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
 use super::terminal;
 
-/// Tell what is in recordings. Several files give an array, a folder always; a file that fails stands in it as
-/// `{path, error}` and makes the exit code 1.
+/// Tell what is in recordings: channels, units, rates, ranges, annotations, and what is odd.
+///
+/// Every check is made: checksums, lengths, time keeping. Several files give an array, a folder always; a file that
+/// fails stands in it as `{path, error, help}` and makes the exit code 1.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// EDF, EDF+ or BDF files; WFDB records by their .hea or without an ending; folders of such.
+    /// EDF, EDF+ or BDF files; WFDB records by their .hea or without an ending; folders of such, looked through to
+    /// their depth.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Name the subject (formats do not know it).
+    /// Name the subject in the output: names and codes inside files are never read.
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// WFDB annotator instead of `atr`.
+    /// Count the marks of another WFDB annotator than `atr`: the ending of its file.
     #[arg(long, value_name = "NAME")]
     annotator: Option<String>,
-    /// Keep what is whole of a damaged file and say so in its warnings.
+    /// Keep what is whole of a damaged file and say in its warnings what was kept and what passed over.
     #[arg(long)]
     lenient: bool,
 }
@@ -38,7 +43,7 @@ pub(super) struct Inspect {
 #[serde(untagged)]
 enum Outcome {
     Whole(Box<Summary>),
-    Failed { path: String, error: String },
+    Failed { path: String, error: String, help: Option<String> },
 }
 
 /// One file, with its path for the table only.
@@ -72,16 +77,12 @@ impl Inspect {
                 let mut search = Search::default();
                 search.enter(path);
                 if search.found.is_empty() {
-                    let error = "no file in it is of a format that is read here";
-                    terminal::line(&format!("error: {}: {error}", path.display()));
-                    seen.push(Seen { path: path.clone(), outcome: failed(path, error.to_owned()) });
+                    seen.push(told(path, "no file in it is of a format that is read here".to_owned(), FORMATS_HELP));
                 }
                 seen.extend(search.found.into_iter().map(|found| match found {
                     Ok(path) => self.look(&path),
                     Err((path, error)) => {
-                        let error = format!("the folder cannot be listed: {error}");
-                        terminal::line(&format!("error: {}: {error}", path.display()));
-                        Seen { outcome: failed(&path, error), path }
+                        told(&path, format!("the folder cannot be listed: {error}"), "check the rights on the folder")
                     }
                 }));
             } else {
@@ -105,15 +106,27 @@ impl Inspect {
             Err(error) => {
                 let error = Error::from(error);
                 exit::tell_library(&error);
-                failed(path, error.to_string())
+                failed(path, error.to_string(), exit::help(&error))
             }
         };
         Seen { path: path.to_owned(), outcome }
     }
 }
 
-fn failed(path: &Path, error: String) -> Outcome {
-    Outcome::Failed { path: path.display().to_string(), error }
+const FORMATS_HELP: &str = "EDF and BDF files and WFDB records (.hea) are read: `biossl list format`";
+
+fn failed(path: &Path, error: String, help: Option<String>) -> Outcome {
+    Outcome::Failed { path: path.display().to_string(), error, help }
+}
+
+/// A folder that failed, told on stderr too.
+fn told(path: &Path, error: String, help: &str) -> Seen {
+    terminal::line(&format!("error: {}: {error}\n  help: {help}", shown(path)));
+    Seen { path: path.to_owned(), outcome: failed(path, error, Some(help.to_owned())) }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
 }
 
 /// What a look through folders finds: files that a format knows by name or first bytes, and folders that cannot be read.
@@ -166,6 +179,9 @@ fn is_recording(path: &Path) -> bool {
     FORMATS.iter().any(|format| format.matches(path, &head) > Match::No)
 }
 
+/// Words of annotations in the table.
+const WORDS: usize = 20;
+
 /// Enough to know a format by.
 const HEAD_BYTES: u64 = 256;
 
@@ -177,7 +193,7 @@ impl Page for Many {
 
 impl Page for Seen {
     fn page(&self) -> String {
-        let path = self.path.display();
+        let path = shown(&self.path);
         let summary = match &self.outcome {
             Outcome::Failed { error, .. } => return format!("{path}\n  failed: {error}\n"),
             Outcome::Whole(summary) => summary,
@@ -193,8 +209,8 @@ impl Page for Seen {
         let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
         for channel in &summary.channels {
             channels.row([
-                channel.label.clone(),
-                channel.unit.clone(),
+                printable(&channel.label).into_owned(),
+                printable(&channel.unit).into_owned(),
                 channel.sample_rate_hz.to_string(),
                 channel.samples.to_string(),
                 number(channel.min),
@@ -203,9 +219,31 @@ impl Page for Seen {
             ]);
         }
         text += &channels.text(2);
-        let marks = &summary.annotations;
-        let words: Vec<String> = marks.by_text.iter().map(|(word, count)| format!("{word} {count}")).collect();
-        let warnings: Vec<String> = summary.warnings.iter().map(|warning| format!("\n  warning: {warning}")).collect();
-        format!("{text}  annotations {}: {}{}\n", marks.count, words.join(", "), warnings.concat())
+        text += &marks(&summary.annotations);
+        for warning in &summary.warnings {
+            text += &format!("  warning: {warning}\n");
+        }
+        text
     }
+}
+
+/// How many marks there are and of what; the most frequent words first, of many only those.
+fn marks(annotations: &AnnotationSummary) -> String {
+    let mut words: Vec<(&String, &usize)> = annotations.by_text.iter().collect();
+    words.sort_by_key(|(word, count)| (Reverse(**count), *word));
+    let mut named: Vec<String> =
+        words.iter().take(WORDS).map(|(word, count)| format!("{} {count}", quoted(word))).collect();
+    if words.len() > WORDS {
+        named.push(format!("and {} more words (all with --json)", words.len() - WORDS));
+    }
+    match annotations.count {
+        0 => "  annotations: none\n".to_owned(),
+        count => format!("  annotations {count}: {}\n", named.join(", ")),
+    }
+}
+
+/// A word as it stands; one with blanks, commas or nothing in it between quotes.
+fn quoted(word: &str) -> String {
+    let fit = printable(word);
+    if fit.is_empty() || fit.contains([' ', ',']) { format!("\"{fit}\"") } else { fit.into_owned() }
 }

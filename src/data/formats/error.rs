@@ -3,11 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::file::Part;
+use crate::base::printable;
 use crate::signal::Span;
 
 /// A fault and the file it was found in.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("{}: {fault}", path.display())]
+#[error("{}: {fault}", printable(&path.to_string_lossy()))]
 pub struct FormatError {
     /// The file at fault.
     pub path: PathBuf,
@@ -54,7 +56,65 @@ impl fmt::Display for Place {
 pub enum FormatFault {
     /// The operating system said no.
     #[error("cannot be read: {0}")]
+    #[diagnostic(help("{}", remedy_of(.0)))]
     Io(#[source] std::io::Error),
+    /// No such file.
+    #[error("{}", match part {
+        Part::Named => "there is no such file",
+        Part::Signals => "the header names this signal file, but it is not there",
+        Part::Annotations => "there is no such annotation file",
+    })]
+    #[diagnostic(help("{}", match part {
+        Part::Named => "check the path; a WFDB record is named by its .hea file or without an ending",
+        Part::Signals => "fetch it into the folder of the header: a WFDB record is its .hea and all files that it names",
+        Part::Annotations => "an annotator is the ending of a file beside the .hea, `atr` where none is named",
+    }))]
+    Missing {
+        /// What it was to be.
+        part: Part,
+    },
+    /// A link to nothing.
+    #[error("is a link to {}, where there is nothing", printable(&target.to_string_lossy()))]
+    #[diagnostic(help("{}", if *annexed {
+        "its content was not fetched yet: `datalad get FILE` or `git annex get FILE` in its repository"
+    } else {
+        "put the file where the link points, or name the file itself"
+    }))]
+    DeadLink {
+        /// Where it points.
+        target: PathBuf,
+        /// Whether into git-annex's store.
+        annexed: bool,
+    },
+    /// Something that is opened by nobody: a folder, a pipe.
+    #[error("is {what}, not a file")]
+    #[diagnostic(help("recordings are read from plain files: name the file, or copy it to one"))]
+    NotAFile {
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file without a byte.
+    #[error("is empty (0 bytes)")]
+    #[diagnostic(help("a download or a copy that broke off leaves such files: fetch it again"))]
+    Empty,
+    /// A header or annotation file that is longer than any real one.
+    #[error("has {length} bytes, more than the {limit} that such a file can need")]
+    #[diagnostic(help("it is damaged or something else: look into it, then fetch it again"))]
+    TooLong {
+        /// What it has.
+        length: u64,
+        /// What is read.
+        limit: u64,
+    },
+    /// A file that is plainly something else.
+    #[error("is no recording but {what}")]
+    #[diagnostic(help("{remedy}"))]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Neither name nor bytes belong to a format that is read.
     #[error("is in no format that is read here")]
     #[diagnostic(help(
@@ -62,8 +122,10 @@ pub enum FormatFault {
     ))]
     UnknownFormat,
     /// A header field that does not say what it must.
-    #[error("{place}: {field} is `{found}`, expected {expected}")]
-    #[diagnostic(help("the header is damaged or not of this format; fetch the file again or correct that field"))]
+    #[error("{place}: {field} is `{}`, expected {expected}", printable(found))]
+    #[diagnostic(help(
+        "the header is damaged or not of this format: fetch the file again or correct that field; `--lenient` reads on where only a range or a count is wrong"
+    ))]
     Field {
         /// Where.
         place: Place,
@@ -84,8 +146,8 @@ pub enum FormatFault {
         missing: &'static str,
     },
     /// A record whose header names another one.
-    #[error("line 1 names record `{stated}`, the file is called `{file}`")]
-    #[diagnostic(help("rename the file back, or read it leniently"))]
+    #[error("its header names record `{}`, the file is called `{}`", printable(stated), printable(file))]
+    #[diagnostic(help("rename the file back, or read it leniently (`--lenient`)"))]
     RecordName {
         /// In the header.
         stated: String,
@@ -93,7 +155,7 @@ pub enum FormatFault {
         file: String,
     },
     /// A signal file outside the record's folder.
-    #[error("line {line}: signal file `{name}` is no plain file name")]
+    #[error("line {line}: signal file `{}` is no plain file name", printable(name))]
     #[diagnostic(help("signal files lie beside their header; headers that point elsewhere are refused"))]
     UnsafeFileName {
         /// Line of the header.
@@ -102,7 +164,8 @@ pub enum FormatFault {
         name: String,
     },
     /// Signals of one file that are apart or differ in format or offset.
-    #[error("line {line}: signals of `{name}` must stand together and share format and byte offset")]
+    #[error("line {line}: signals of `{}` must stand together and share format and byte offset", printable(name))]
+    #[diagnostic(help("the header is damaged: fetch it again, or bring its signal lines in order"))]
     FileGroup {
         /// Line of the header.
         line: usize,
@@ -110,7 +173,7 @@ pub enum FormatFault {
         name: String,
     },
     /// A known construct that is not read.
-    #[error("{what} is not read")]
+    #[error("{} is not read", printable(what))]
     #[diagnostic(help("{remedy}"))]
     Unsupported {
         /// Its name.
@@ -122,7 +185,7 @@ pub enum FormatFault {
     #[error(
         "ends at byte {at}, {needed} bytes are needed for what the header states ({whole} of {stated} {what} are whole)"
     )]
-    #[diagnostic(help("the file is cut: fetch it again, or read it leniently to keep what is whole"))]
+    #[diagnostic(help("the file is cut: fetch it again, or read it leniently (`--lenient`) to keep what is whole"))]
     Truncated {
         /// Bytes that are there.
         at: u64,
@@ -136,9 +199,12 @@ pub enum FormatFault {
         what: &'static str,
     },
     /// Samples whose sum is not the one of the header.
-    #[error("signal {signal} (`{label}`): the samples sum up to {computed}, the header's checksum is {stated}")]
+    #[error(
+        "signal {signal} (`{}`): the samples sum up to {computed}, the header's checksum is {stated}",
+        printable(label)
+    )]
     #[diagnostic(help(
-        "header and samples do not belong together or one is damaged: fetch both again, or read leniently"
+        "header and samples do not belong together or one is damaged: fetch both again, or read leniently (`--lenient`)"
     ))]
     Checksum {
         /// Signal, from 0.
@@ -156,14 +222,18 @@ pub enum FormatFault {
     EmptyAnnotations,
     /// An annotation file that ends inside an entry.
     #[error("the annotation file ends inside the entry at byte {at}")]
-    #[diagnostic(help("the file is cut: fetch it again, or read it leniently to keep the annotations before"))]
+    #[diagnostic(help(
+        "the file is cut: fetch it again, or read it leniently (`--lenient`) to keep the annotations before"
+    ))]
     AnnotationEnds {
         /// First byte of the entry.
         at: u64,
     },
     /// A time-stamped annotation list that breaks its grammar.
     #[error("data record {record}, byte {at} of its annotation signal: {reason}")]
-    #[diagnostic(help("the annotations are damaged: fetch the file again, or read it leniently to keep the others"))]
+    #[diagnostic(help(
+        "the annotations are damaged: fetch the file again, or read it leniently (`--lenient`) to keep the others"
+    ))]
     AnnotationList {
         /// Data record, from 0.
         record: u64,
@@ -174,7 +244,9 @@ pub enum FormatFault {
     },
     /// A file that states to have no gaps, with a data record that begins elsewhere than the one before ends.
     #[error("data record {record} begins at {found_s} s, without a gap it would at {expected_s} s")]
-    #[diagnostic(help("the file is discontinuous though its header says otherwise: convert it, or read it leniently"))]
+    #[diagnostic(help(
+        "the file is discontinuous though its header says otherwise: convert it, or read it leniently (`--lenient`)"
+    ))]
     Gap {
         /// Data record, from 0.
         record: u64,
@@ -184,7 +256,7 @@ pub enum FormatFault {
         found_s: f64,
     },
     /// Annotators asked of a format that has none.
-    #[error("annotator `{annotator}` was asked for, but this format keeps its annotations inside")]
+    #[error("annotator `{}` was asked for, but this format keeps its annotations inside", printable(annotator))]
     #[diagnostic(help("leave the annotator out"))]
     NoAnnotators {
         /// The annotator.
@@ -192,6 +264,7 @@ pub enum FormatFault {
     },
     /// A channel that is not there.
     #[error("there is no channel {channel} among {n_channels}")]
+    #[diagnostic(help("`biossl inspect FILE` lists the channels; they are counted from 0"))]
     NoSuchChannel {
         /// Asked for, from 0.
         channel: usize,
@@ -200,6 +273,7 @@ pub enum FormatFault {
     },
     /// Samples that are not there.
     #[error("samples {}..{} of channel {channel} were asked for, it has {samples}", span.first, span.end)]
+    #[diagnostic(help("ask for samples before the end that the header states"))]
     SpanOutside {
         /// The channel.
         channel: usize,
@@ -210,10 +284,19 @@ pub enum FormatFault {
     },
     /// As many output vectors as channels are needed.
     #[error("{n_channels} channels were asked for with {n_outputs} outputs")]
+    #[diagnostic(help("give one output for each channel"))]
     Outputs {
         /// Channels asked for.
         n_channels: usize,
         /// Vectors given.
         n_outputs: usize,
     },
+}
+
+fn remedy_of(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => "you may not read it: have its owner allow it (`chmod u+r FILE`)",
+        std::io::ErrorKind::OutOfMemory => "free memory, or read it on a machine with more",
+        _ => "check the disk, the network share and the rights on the file",
+    }
 }

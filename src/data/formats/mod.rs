@@ -16,7 +16,13 @@
 
 mod edf;
 mod error;
+mod file;
+mod foreign;
+#[cfg(test)]
+mod laws;
 mod open;
+mod physical;
+mod remarks;
 mod summary;
 mod tally;
 mod wfdb;
@@ -26,6 +32,7 @@ use std::path::{Path, PathBuf};
 use crate::signal::{Annotation, DateTime, Span, Unit, Warning};
 
 pub use error::{FormatError, FormatFault, Place};
+pub use file::Part;
 pub use open::{open, read};
 pub use summary::{AnnotationSummary, ChannelSummary, Mark, Summary, summary};
 
@@ -103,7 +110,7 @@ pub struct ChannelHeader {
     pub samples: u64,
 }
 
-/// An open file: its header now, samples and annotations on request. The first request for samples reads the file.
+/// An open file: its header now, samples and annotations on request, of which never more than a page lies in memory.
 pub trait Reader: Send {
     /// The header, with the warnings so far.
     fn header(&self) -> &Header;

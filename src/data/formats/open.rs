@@ -1,14 +1,13 @@
 //! From a path to the format that knows it, and from there to a whole recording.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use super::{FORMATS, FormatError, FormatFault, Match, Reader, Strictness};
+use super::file::{self, Part};
+use super::{FORMATS, FormatError, FormatFault, Match, Reader, Strictness, foreign};
 use crate::signal::{Channel, Recording, Span};
 
 /// Enough for every magic number.
-const HEAD_BYTES: u64 = 256;
+const HEAD_BYTES: usize = 256;
 
 /// Opens a file: its header now, samples on request. A WFDB record is named by its `.hea` or without an ending.
 ///
@@ -16,13 +15,18 @@ const HEAD_BYTES: u64 = 256;
 /// A file that is not there or of no known format; a header that is damaged or states more than the file holds;
 /// constructs that are not read (EDF+D, multi-segment records, other signal formats), each by its name.
 pub fn open(path: &Path, strictness: Strictness) -> Result<Box<dyn Reader>, FormatError> {
-    let mut head = Vec::new();
-    let there = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
-    let matched = FORMATS.iter().map(|format| (format.matches(path, &head), format)).max_by_key(|(sure, _)| *sure);
-    match (matched, there) {
-        (Some((sure, format)), _) if sure > Match::No => format.open(path, strictness),
-        (_, Ok(_)) => Err(FormatFault::UnknownFormat.of(path)),
-        (_, Err(error)) => Err(FormatFault::Io(error).of(path)),
+    let there = file::head(path, Part::Named, HEAD_BYTES);
+    let head = there.as_deref().unwrap_or_default();
+    foreign::check(head).map_err(|fault| fault.of(path))?;
+    let matched = FORMATS.iter().map(|format| (format.matches(path, head), format)).max_by_key(|(sure, _)| *sure);
+    match (matched, &there) {
+        (_, Ok(head)) if head.is_empty() => Err(FormatFault::Empty.of(path)),
+        (Some((sure, format)), Ok(_) | Err(FormatFault::Missing { .. } | FormatFault::NotAFile { .. }))
+            if sure > Match::No =>
+        {
+            format.open(path, strictness)
+        }
+        _ => Err(there.err().unwrap_or(FormatFault::UnknownFormat).of(path)),
     }
 }
 

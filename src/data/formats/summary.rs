@@ -1,10 +1,12 @@
 //! One value that tells what is in a file: what `inspect` prints and another reader can be compared with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::physical::at_once;
+use super::remarks::remarks;
 use super::{ChannelHeader, FormatError, Reader, Strictness, open};
 use crate::signal::{Annotation, Onset, Span};
 
@@ -83,15 +85,13 @@ pub fn summary(path: &Path, strictness: Strictness, annotator: Option<&str>) -> 
     let mut reader = open(path, strictness)?;
     reader.verify()?;
     let headers = reader.header().channels.clone();
-    let mut channels = Vec::with_capacity(headers.len());
-    for (index, header) in headers.into_iter().enumerate() {
-        channels.push(channel_summary(reader.as_mut(), index, header)?);
-    }
+    let channels = channel_summaries(reader.as_mut(), &headers)?;
     let marks = match annotator {
         Some(annotator) => reader.annotations_by(annotator)?,
         None => reader.annotations()?,
     };
     let header = reader.header();
+    let remarks = remarks(&headers);
     // Where marks stand at seconds the rate is not asked for.
     let rate_hz = header.annotation_rate_hz.unwrap_or(1.0);
     Ok(Summary {
@@ -101,34 +101,71 @@ pub fn summary(path: &Path, strictness: Strictness, annotator: Option<&str>) -> 
         duration_s: header.duration_s,
         channels,
         annotations: annotation_summary(&marks, rate_hz),
-        warnings: header.warnings.iter().map(ToString::to_string).collect(),
+        warnings: header.warnings.iter().chain(&remarks).map(ToString::to_string).collect(),
     })
 }
 
-fn channel_summary(
-    reader: &mut dyn Reader,
-    index: usize,
-    header: ChannelHeader,
-) -> Result<ChannelSummary, FormatError> {
-    let span = Span { first: 0, end: header.samples };
-    let mut stored = [Vec::new()];
-    reader.digital(&[index], span, &mut stored)?;
-    let digital_sum = stored.iter().flatten().fold(0_i64, |sum, &value| sum.wrapping_add(i64::from(value)));
-    let mut physical = [Vec::new()];
-    reader.physical(&[index], span, &mut physical)?;
-    let present = || physical.iter().flatten().copied().filter(|value| !value.is_nan()).map(f64::from);
-    let count = present().count();
-    Ok(ChannelSummary {
-        label: header.label,
-        unit: header.unit_text,
-        sample_rate_hz: header.rate_hz,
-        samples: header.samples,
-        digital_sum,
-        min: present().min_by(f64::total_cmp),
-        max: present().max_by(f64::total_cmp),
-        mean: (count > 0).then(|| present().sum::<f64>() / count as f64),
-        first: physical.iter().flatten().take(FIRST).map(|value| (!value.is_nan()).then_some(*value)).collect(),
-    })
+/// Channels of one length are read together and in pieces, so that a recording of any length fits.
+fn channel_summaries(reader: &mut dyn Reader, headers: &[ChannelHeader]) -> Result<Vec<ChannelSummary>, FormatError> {
+    let mut sums: Vec<Sums> = vec![Sums::default(); headers.len()];
+    let lengths: BTreeSet<u64> = headers.iter().map(|channel| channel.samples).collect();
+    for length in lengths {
+        let of_length = |index: &usize| headers.get(*index).is_some_and(|channel| channel.samples == length);
+        let group: Vec<usize> = (0..headers.len()).filter(of_length).collect();
+        let (mut stored, mut values) = (vec![Vec::new(); group.len()], vec![Vec::new(); group.len()]);
+        let mut first = 0;
+        while first < length {
+            let span = Span { first, end: first.saturating_add(at_once(group.len())).min(length) };
+            reader.digital(&group, span, &mut stored)?;
+            reader.physical(&group, span, &mut values)?;
+            for ((&channel, stored), values) in group.iter().zip(&stored).zip(&values) {
+                if let Some(sums) = sums.get_mut(channel) {
+                    sums.add(stored, values);
+                }
+            }
+            first = span.end;
+        }
+    }
+    Ok(headers.iter().zip(sums).map(|(header, sums)| sums.of(header)).collect())
+}
+
+/// What is kept of a channel while it runs by.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    stored: i64,
+    count: u64,
+    total: f64,
+    min: Option<f64>,
+    max: Option<f64>,
+    first: Vec<Option<f32>>,
+}
+
+impl Sums {
+    fn add(&mut self, stored: &[i32], values: &[f32]) {
+        self.stored = stored.iter().fold(self.stored, |sum, &value| sum.wrapping_add(i64::from(value)));
+        let missing = FIRST.saturating_sub(self.first.len());
+        self.first.extend(values.iter().take(missing).map(|value| (!value.is_nan()).then_some(*value)));
+        for value in values.iter().filter(|value| !value.is_nan()).copied().map(f64::from) {
+            self.count = self.count.saturating_add(1);
+            self.total += value;
+            self.min = Some(self.min.map_or(value, |min| min.min(value)));
+            self.max = Some(self.max.map_or(value, |max| max.max(value)));
+        }
+    }
+
+    fn of(self, header: &ChannelHeader) -> ChannelSummary {
+        ChannelSummary {
+            label: header.label.clone(),
+            unit: header.unit_text.clone(),
+            sample_rate_hz: header.rate_hz,
+            samples: header.samples,
+            digital_sum: self.stored,
+            min: self.min,
+            max: self.max,
+            mean: (self.count > 0).then(|| self.total / self.count as f64),
+            first: self.first,
+        }
+    }
 }
 
 fn annotation_summary(marks: &[Annotation], rate_hz: f64) -> AnnotationSummary {

@@ -3,6 +3,8 @@
 const END_OF_TEXT: u8 = 0x14;
 const DURATION_FOLLOWS: u8 = 0x15;
 const END_OF_LIST: u8 = 0;
+/// Times beyond this, in seconds, are damage.
+const MOST_S: f64 = 1e9;
 
 /// One list: texts that share an onset.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,24 +30,25 @@ pub(super) struct Broken {
     pub(super) reason: &'static str,
 }
 
-/// The lists of one annotation signal in one data record; the whole ones stand even where a later one is broken.
-pub(super) fn parse(bytes: &[u8]) -> (Vec<List>, Option<Broken>) {
-    let mut lists = Vec::new();
+/// The lists of one annotation signal in one data record, and those that are broken, each in order.
+pub(super) fn parse(bytes: &[u8]) -> (Vec<List>, Vec<Broken>) {
+    let (mut lists, mut broken) = (Vec::new(), Vec::new());
     let mut rest = bytes;
     loop {
         let filled = rest.iter().take_while(|&&byte| byte == END_OF_LIST).count();
         rest = rest.get(filled..).unwrap_or_default();
         if rest.is_empty() {
-            return (lists, None);
+            return (lists, broken);
         }
         let at = bytes.len().saturating_sub(rest.len());
         let Some(end) = rest.iter().position(|&byte| byte == END_OF_LIST) else {
-            return (lists, Some(Broken { at, reason: "a list does not end with the data record" }));
+            broken.push(Broken { at, reason: "a list does not end with the data record" });
+            return (lists, broken);
         };
         let (list, after) = rest.split_at_checked(end).unwrap_or_default();
         match parse_list(list, at) {
             Ok(list) => lists.push(list),
-            Err(reason) => return (lists, Some(Broken { at, reason })),
+            Err(reason) => broken.push(Broken { at, reason }),
         }
         rest = after;
     }
@@ -64,8 +67,14 @@ fn parse_list(bytes: &[u8], at: usize) -> Result<List, &'static str> {
     if !is_decimal(signed) {
         return Err("an onset is no decimal number");
     }
+    if !is_time(onset) {
+        return Err("an onset is beyond 1e9 s");
+    }
     if duration.is_some_and(|duration| !is_decimal(duration)) {
         return Err("a duration is no decimal number");
+    }
+    if !duration.is_none_or(is_time) {
+        return Err("a duration is beyond 1e9 s");
     }
     let mut list = List {
         at,
@@ -90,6 +99,11 @@ fn is_decimal(bytes: &[u8]) -> bool {
     digits(parts.next()) && digits(parts.next())
 }
 
+/// Whether a decimal text is a time that is met.
+fn is_time(decimal: &[u8]) -> bool {
+    text(decimal).0.parse::<f64>().is_ok_and(|seconds| seconds.abs() <= MOST_S)
+}
+
 /// UTF-8, or Latin-1 where it is none.
 fn text(bytes: &[u8]) -> (String, bool) {
     match std::str::from_utf8(bytes) {
@@ -107,7 +121,7 @@ mod tests {
         let (lists, broken) = parse(
             b"+0.3945312\x14\x14\x00+180\x14Lights off\x14Close door\x14\x00-1.50\x152.25\x14T\xC3\xA9\x14\x00\x00\x00",
         );
-        assert_eq!(broken, None);
+        assert_eq!(broken, []);
         let short: Vec<_> =
             lists.iter().map(|l| (l.at, l.onset.as_str(), l.duration.as_deref(), l.texts.join("|"))).collect();
         assert_eq!(
@@ -129,10 +143,19 @@ mod tests {
             (b"+1\x14\x14\x00+\x14a\x14\x00", "an onset is no decimal number"),
             (b"+1\x14\x14\x00+1.\x14a\x14\x00", "an onset is no decimal number"),
             (b"+1\x14\x14\x00+1\x15-1\x14a\x14\x00", "a duration is no decimal number"),
+            (b"+1\x14\x14\x00+99999999999\x14a\x14\x00", "an onset is beyond 1e9 s"),
+            (b"+1\x14\x14\x00+1\x1599999999999\x14a\x14\x00", "a duration is beyond 1e9 s"),
         ] {
             let (lists, broken) = parse(bytes);
-            assert_eq!((lists.len(), broken), (1, Some(Broken { at: 5, reason })));
+            assert_eq!((lists.len(), broken), (1, vec![Broken { at: 5, reason }]));
         }
+    }
+
+    #[test]
+    fn lists_behind_a_broken_one_are_kept() {
+        let (lists, broken) = parse(b"+1\x14\x14\x00oops\x14\x00+2\x14a\x14\x00+3\x14b");
+        assert_eq!(lists.iter().map(|list| list.onset.as_str()).collect::<Vec<_>>(), ["+1", "+2"]);
+        assert_eq!(broken.iter().map(|broken| broken.at).collect::<Vec<_>>(), [5, 17]);
     }
 
     #[test]
@@ -151,7 +174,7 @@ mod tests {
             fn no_bytes_panic(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0), Just(0x14), Just(0x15), Just(b'+'), Just(b'1')], 0..120)) {
                 let (lists, broken) = parse(&bytes);
                 prop_assert!(lists.windows(2).all(|pair| pair[0].at < pair[1].at));
-                prop_assert!(broken.is_none_or(|broken| broken.at < bytes.len()));
+                prop_assert!(broken.iter().all(|broken| broken.at < bytes.len()));
             }
 
             #[test]
@@ -167,7 +190,7 @@ mod tests {
                     bytes.push(END_OF_TEXT);
                 }
                 bytes.extend([0, 0, 0]);
-                prop_assert_eq!(parse(&bytes), (vec![List { at: 0, onset, duration, texts, latin_1: false }], None));
+                prop_assert_eq!(parse(&bytes), (vec![List { at: 0, onset, duration, texts, latin_1: false }], vec![]));
             }
         }
     }

@@ -1,11 +1,20 @@
 //! The text header: 256 bytes for the file, 256 for each signal, stored field by field.
 
 use super::samples::Width;
+use crate::base::printable;
+use crate::data::formats::physical::Reach;
 use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
 /// Bytes of the fixed part, and of each signal's part.
 pub(super) const BLOCK: usize = 256;
+
+/// Longer data records are damage, and times counted in them are no numbers.
+const MOST_RECORD_S: f64 = 1e9;
+/// Greater rates are damage.
+const MOST_RATE_HZ: f64 = 1e9;
+/// Samples that an annotation signal may have in a data record; one is read whole.
+const MOST_ANNOTATION_SAMPLES: u64 = 1 << 22;
 
 /// What a header states.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +80,15 @@ impl Scale {
     }
 }
 
+impl Scale {
+    /// What it makes of all values that can be stored.
+    fn reach(self, width: Width) -> Reach {
+        let (least, greatest) = width.range();
+        let n_steps = f64::from(greatest) - f64::from(least);
+        Reach::of((self.physical(least), self.physical(greatest)), n_steps)
+    }
+}
+
 impl FileHeader {
     /// Bytes of the header.
     pub(super) fn bytes(&self) -> u64 {
@@ -119,16 +137,22 @@ pub(super) fn parse(bytes: &[u8], width: Width, strictness: Strictness) -> Resul
         return Err(FormatFault::HeaderEnds { place: Place::Byte(bytes.len() as u64), missing: "the signals' fields" });
     }
     let n_records = n_records(fields, &mut warnings)?;
-    let record_s = fields.positive(244, 8, "duration of a data record")?;
+    let record_s = fields.seconds(244, 8, "duration of a data record")?;
     let (date, time) = (fields.text(168, 8), fields.text(176, 8));
     let start = date_time(&date, &time);
     if start.is_none() {
+        let (date, time) = (printable(&date), printable(&time));
         let message = format!("start `{date}` `{time}` is not dd.mm.yy hh.mm.ss; taken as not given");
         warnings.push(Warning { place: Place::Byte(168).to_string(), message });
     }
+    let text = bytes.get(8..needed).unwrap_or_default();
+    if let Some(at) = text.iter().position(|byte| !(b' '..=b'~').contains(byte)) {
+        let message = "bytes that are no printable ASCII stand in the header; read as UTF-8 or Latin-1".to_owned();
+        warnings.push(Warning { place: Place::Byte((at as u64).saturating_add(8)).to_string(), message });
+    }
     let mut signals = Vec::with_capacity(n_signals);
     for index in 0..n_signals {
-        let place = SignalPlace { fields, n_signals, index, annotated, width };
+        let place = SignalPlace { fields, n_signals, index, annotated, width, record_s };
         signals.push(place.read(strictness, &mut warnings)?);
     }
     if record_s == 0.0 && signals.iter().any(|signal| !signal.is_annotations) {
@@ -203,6 +227,7 @@ struct SignalPlace<'a> {
     index: usize,
     annotated: bool,
     width: Width,
+    record_s: f64,
 }
 
 impl SignalPlace<'_> {
@@ -216,30 +241,60 @@ impl SignalPlace<'_> {
         let fields = self.fields;
         let label = fields.text(self.at(0, 16), 16);
         let is_annotations = self.annotated && label == self.width.names().annotations;
-        let samples_per_record =
-            fields.number(self.at(216, 8), 8, "samples per data record", "a whole number that is not negative")?;
         let mut signal = SignalHeader {
             unit: fields.text(self.at(96, 8), 8),
             scale: Scale::None,
-            digital: (i32::MIN, i32::MAX),
-            samples_per_record,
+            digital: self.width.range(),
+            samples_per_record: self.samples_per_record(is_annotations)?,
             is_annotations,
             label,
         };
-        if !is_annotations {
+        let place = Place::Signal(self.index).to_string();
+        // Trigger words of BioSemi's recorders are bits, not a quantity: whatever ranges are stated, they are not used.
+        let is_status = self.width == Width::Three && signal.label == "Status";
+        if !is_annotations && !is_status {
             match self.scale() {
-                // Trigger words of BioSemi's recorders: bits, not a quantity.
-                Ok(_) if self.width == Width::Three && signal.label == "Status" => {}
-                Ok((scale, digital)) => (signal.scale, signal.digital) = (scale, digital),
+                Ok((scale, digital)) => {
+                    (signal.scale, signal.digital) = (scale, digital);
+                    warnings.extend(scale.reach(self.width).coarse(place.clone()));
+                }
                 Err(fault) if strictness == Strictness::Strict => return Err(fault),
                 Err(fault) => {
-                    let message = format!("{fault}; its values are given as stored, unit unknown");
-                    warnings.push(Warning { place: Place::Signal(self.index).to_string(), message });
+                    let label = printable(&signal.label);
+                    let message = format!("{fault}; the values of `{label}` are given as stored, unit unknown");
+                    warnings.push(Warning { place: place.clone(), message });
                     signal.unit = String::new();
                 }
             }
         }
+        let annotations = self.width.names().annotations;
+        if !self.annotated && signal.label == annotations {
+            let message = format!("is labelled `{annotations}` in a file that states none; read as a signal");
+            warnings.push(Warning { place, message });
+        }
         Ok(signal)
+    }
+
+    /// Above 0 for a signal, in a rate that is a number; of an annotation signal no more than is read at a time.
+    fn samples_per_record(&self, is_annotations: bool) -> Result<u64, FormatFault> {
+        let (at, field) = (self.at(216, 8), "samples per data record");
+        let samples: u64 = self.fields.number(at, 8, field, "a whole number above 0")?;
+        let expected = if is_annotations {
+            (samples > MOST_ANNOTATION_SAMPLES).then_some("at most 4194304 in an annotation signal")
+        } else if samples == 0 {
+            Some("a whole number above 0")
+        } else if self.record_s > 0.0 && samples as f64 / self.record_s > MOST_RATE_HZ {
+            Some("a number of samples that gives at most 1e9 a second")
+        } else {
+            None
+        };
+        match expected {
+            None => Ok(samples),
+            Some(expected) => {
+                let found = samples.to_string();
+                Err(FormatFault::Field { place: Place::Byte(at as u64), field, found, expected })
+            }
+        }
     }
 
     fn scale(&self) -> Result<(Scale, (i32, i32)), FormatFault> {
@@ -260,7 +315,13 @@ impl SignalPlace<'_> {
             let (found, expected) = (digital_max.to_string(), "a value above the digital minimum");
             return wrong(self.at(128, 8), "digital maximum", found, expected);
         }
-        Ok((Scale::Linear { physical_min, physical_max, digital_min, digital_max }, (digital_min, digital_max)))
+        let scale = Scale::Linear { physical_min, physical_max, digital_min, digital_max };
+        if !scale.reach(self.width).fits() {
+            let found = format!("{physical_max:e} over a minimum of {physical_min:e}");
+            let expected = "a range whose values are numbers that a 32-bit float can hold";
+            return wrong(self.at(112, 8), "physical maximum", found, expected);
+        }
+        Ok((scale, (digital_min, digital_max)))
     }
 }
 
@@ -300,10 +361,10 @@ impl Fields<'_> {
         Err(FormatFault::Field { place: Place::Byte(at as u64), field, found: number.to_string(), expected })
     }
 
-    fn positive(self, at: usize, length: usize, field: &'static str) -> Result<f64, FormatFault> {
-        let expected = "a decimal number that is not negative";
+    fn seconds(self, at: usize, length: usize, field: &'static str) -> Result<f64, FormatFault> {
+        let expected = "a decimal number of seconds, from 0 to 1e9";
         let number = self.finite(at, length, field, expected)?;
-        if number >= 0.0 {
+        if (0.0..=MOST_RECORD_S).contains(&number) {
             return Ok(number);
         }
         Err(FormatFault::Field { place: Place::Byte(at as u64), field, found: number.to_string(), expected })

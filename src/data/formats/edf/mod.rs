@@ -1,14 +1,15 @@
 //! EDF and BDF, plain and with annotations (EDF+C, BDF+C): one text header, then data records of equal length.
 //!
 //! The two differ in the width of a sample and in two words of the header, which [`Width`] holds. One file a structure:
-//! `header`, `samples`, `annotation_list`, and the `reader` that puts them together. EDF+D and BDF+D have gaps and are
-//! refused by name, never read as continuous.
+//! `header`, `samples`, `annotation_list`, `marks` (what lists say of time) and the `reader` that puts them together.
+//! EDF+D and BDF+D have gaps and are refused by name, never read as continuous.
 //!
 //! # Source
 //! `kemp1992edf`, `kemp2003edfplus`; BioSemi's description of BDF.
 
 mod annotation_list;
 mod header;
+mod marks;
 mod reader;
 mod samples;
 

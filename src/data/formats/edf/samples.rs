@@ -32,6 +32,14 @@ impl Width {
         }
     }
 
+    /// The least and the greatest stored value.
+    pub(super) fn range(self) -> (i32, i32) {
+        match self {
+            Self::Two => (-0x8000, 0x7FFF),
+            Self::Three => (-0x80_0000, 0x7F_FFFF),
+        }
+    }
+
     pub(super) fn names(self) -> Names {
         match self {
             Self::Two => Names {

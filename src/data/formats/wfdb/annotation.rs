@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::printable;
 use crate::data::formats::tally::Tally;
 use crate::data::formats::{FormatFault, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Warning, round_half_up};
@@ -24,8 +25,8 @@ const AUX: u8 = 63;
 pub(super) struct Timeline {
     /// Frames per second of the record.
     pub(super) frame_rate_hz: f64,
-    /// Frames of the record.
-    pub(super) n_frames: u64,
+    /// Frames of the record, where its length is known.
+    pub(super) n_frames: Option<u64>,
 }
 
 /// Marks and what was odd.
@@ -37,8 +38,13 @@ pub(super) struct Marks {
 
 /// Reads a whole annotation file.
 pub(super) fn parse(bytes: &[u8], timeline: Timeline, strictness: Strictness) -> Result<Marks, FormatFault> {
-    if bytes.is_empty() && strictness == Strictness::Strict {
-        return Err(FormatFault::EmptyAnnotations);
+    if bytes.is_empty() {
+        let fault = FormatFault::EmptyAnnotations;
+        if strictness == Strictness::Strict {
+            return Err(fault);
+        }
+        let warning = Warning { place: place(0), message: format!("{fault}; taken as without annotations") };
+        return Ok(Marks { annotations: Vec::new(), warnings: vec![warning] });
     }
     let mut tape = Tape::default();
     let mut odd = Tally::default();
@@ -47,7 +53,10 @@ pub(super) fn parse(bytes: &[u8], timeline: Timeline, strictness: Strictness) ->
         if strictness == Strictness::Strict {
             return Err(fault);
         }
-        odd.add("cut", place(at), || fault.to_string());
+        let (kept, dropped) = (tape.entries.len(), (bytes.len() as u64).saturating_sub(at));
+        odd.add("cut", place(at), || {
+            format!("{fault}; the {kept} annotations before it are kept, {dropped} bytes dropped")
+        });
     }
     Ok(declared(tape.entries, timeline, odd))
 }
@@ -165,7 +174,9 @@ fn declared(entries: Vec<Raw>, timeline: Timeline, mut odd: Tally) -> Marks {
                 if let Some(text) = declaration.strip_prefix("time resolution:").map(str::trim) {
                     resolution = text.parse().ok().filter(|r: &f64| r.is_finite() && *r > 0.0);
                     if resolution.is_none() {
-                        odd.add("resolution", place(entry.at), || format!("time resolution `{text}` is no rate"));
+                        odd.add("resolution", place(entry.at), || {
+                            format!("time resolution `{}` is no rate", printable(text))
+                        });
                     }
                 }
                 defining = declaration.starts_with("annotation type definitions")
@@ -173,13 +184,15 @@ fn declared(entries: Vec<Raw>, timeline: Timeline, mut odd: Tally) -> Marks {
             }
             Some((definition, None)) if defining => match definition_of(definition) {
                 Some((code, symbol)) => drop(definitions.insert(code, symbol.to_owned())),
-                None => odd.add("definition", place(entry.at), || format!("`{definition}` defines no annotation type")),
+                None => odd.add("definition", place(entry.at), || {
+                    format!("`{}` defines no annotation type", printable(definition))
+                }),
             },
             _ => kept.push(entry),
         }
     }
     // Ticks are frames unless a resolution says otherwise.
-    let scale = resolution.filter(|&r| r != timeline.frame_rate_hz).map(|r| timeline.frame_rate_hz / r);
+    let scale = resolution.filter(|&r| r != timeline.frame_rate_hz).map(|r| (timeline.frame_rate_hz, r));
     for raw in kept.iter().filter(|raw| !inside(to_frame(raw.ticks, scale), timeline)) {
         odd.add("outside", place(raw.at), || "an annotation stands outside the recording".to_owned());
     }
@@ -188,13 +201,13 @@ fn declared(entries: Vec<Raw>, timeline: Timeline, mut odd: Tally) -> Marks {
 }
 
 fn inside(frame: i64, timeline: Timeline) -> bool {
-    u64::try_from(frame).is_ok_and(|frame| frame < timeline.n_frames)
+    u64::try_from(frame).is_ok_and(|frame| timeline.n_frames.is_none_or(|n_frames| frame < n_frames))
 }
 
-fn to_frame(ticks: i64, scale: Option<f64>) -> i64 {
+fn to_frame(ticks: i64, scale: Option<(f64, f64)>) -> i64 {
     match scale {
         None => ticks,
-        Some(scale) => round_half_up(ticks as f64 * scale),
+        Some((rate_hz, resolution_hz)) => round_half_up(ticks as f64 * rate_hz / resolution_hz),
     }
 }
 
@@ -205,7 +218,7 @@ fn definition_of(text: &str) -> Option<(u8, &str)> {
     Some((code, words.next()?))
 }
 
-fn annotation(raw: Raw, scale: Option<f64>, definitions: &BTreeMap<u8, String>) -> Annotation {
+fn annotation(raw: Raw, scale: Option<(f64, f64)>, definitions: &BTreeMap<u8, String>) -> Annotation {
     let symbol = SYMBOLS.get(usize::from(raw.code)).filter(|symbol| !symbol.is_empty());
     let text = match (definitions.get(&raw.code), symbol) {
         (Some(defined), _) => defined.clone(),
@@ -263,7 +276,7 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
 
-    const TIMELINE: Timeline = Timeline { frame_rate_hz: 360.0, n_frames: 1_000_000 };
+    const TIMELINE: Timeline = Timeline { frame_rate_hz: 360.0, n_frames: Some(1_000_000) };
 
     fn word(code: u8, step: u16) -> [u8; 2] {
         ((u16::from(code) << 10) | step).to_le_bytes()
@@ -400,7 +413,7 @@ mod tests {
         proptest! {
             #[test]
             fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), n_frames in any::<u64>()) {
-                let timeline = Timeline { frame_rate_hz: 360.0, n_frames };
+                let timeline = Timeline { frame_rate_hz: 360.0, n_frames: Some(n_frames) };
                 let lenient = parse(&bytes, timeline, Strictness::Lenient).unwrap();
                 if let Ok(strict) = parse(&bytes, timeline, Strictness::Strict) {
                     prop_assert_eq!(strict, lenient);

@@ -1,5 +1,7 @@
 //! The header of a record, header(5): one record line, one line a signal, `#` lines.
 
+use crate::base::printable;
+use crate::data::formats::tally::Tally;
 use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
@@ -7,6 +9,9 @@ use crate::signal::{DateTime, Warning};
 const DEFAULT_GAIN: f64 = 200.0;
 /// Rate of a record whose header gives none.
 const DEFAULT_RATE_HZ: f64 = 250.0;
+
+/// Beyond these a rate is damage, and times counted by it are no numbers.
+const RATES_HZ: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// What a header states.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +63,9 @@ pub(super) struct SignalHeader {
 
 /// Reads a header; `file_stem` is the name of its file without the ending.
 pub(super) fn parse(text: &str, file_stem: &str, strictness: Strictness) -> Result<RecordHeader, FormatFault> {
-    let mut lines = text
+    let unmarked = text.strip_prefix('\u{FEFF}');
+    let mut lines = unmarked
+        .unwrap_or(text)
         .lines()
         .zip(1_usize..)
         .map(|(line, number)| (line.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0'), number))
@@ -66,6 +73,10 @@ pub(super) fn parse(text: &str, file_stem: &str, strictness: Strictness) -> Resu
     let end = Place::Line(text.lines().count());
     let (line, number) = lines.next().ok_or(FormatFault::HeaderEnds { place: end, missing: "the record line" })?;
     let (mut header, n_signals) = record_line(line, number)?;
+    if unmarked.is_some() {
+        let message = "a byte order mark stands before the text; it is passed over".to_owned();
+        header.warnings.push(Warning { place: Place::Line(1).to_string(), message });
+    }
     if header.name != file_stem {
         let fault = FormatFault::RecordName { stated: header.name.clone(), file: file_stem.to_owned() };
         if strictness == Strictness::Strict {
@@ -73,15 +84,19 @@ pub(super) fn parse(text: &str, file_stem: &str, strictness: Strictness) -> Resu
         }
         header.warnings.push(Warning { place: Place::Line(number).to_string(), message: fault.to_string() });
     }
+    let mut odd = Tally::default();
     for index in 0..n_signals {
         let (line, number) = lines.next().ok_or(FormatFault::HeaderEnds { place: end, missing: "a signal line" })?;
         let signal = signal_line(line, number, &header.name, index)?;
         if !signal.calibrated {
-            let message = format!("signal {index} is not calibrated: 200 stored units are taken as 1 {}", signal.units);
-            header.warnings.push(Warning { place: Place::Line(number).to_string(), message });
+            odd.add("gain", Place::Line(number), || {
+                let units = printable(&signal.units);
+                format!("signal {index} is not calibrated: 200 stored units are taken as 1 {units}")
+            });
         }
         header.signals.push(signal);
     }
+    header.warnings.extend(odd.into_warnings());
     if let Some((_, number)) = lines.next() {
         let message = "more lines than the record line states signals; they are passed over".to_owned();
         header.warnings.push(Warning { place: Place::Line(number).to_string(), message });
@@ -119,7 +134,7 @@ fn record_line(line: &str, number: usize) -> Result<(RecordHeader, usize), Forma
     };
     if start.is_none() && (date.is_some() || time.is_some_and(|time| clock(time).is_none())) {
         let found = [time, date].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let message = format!("start time `{found}` is not HH:MM:SS DD/MM/YYYY; taken as not given");
+        let message = format!("start time `{}` is not HH:MM:SS DD/MM/YYYY; taken as not given", printable(&found));
         warnings.push(Warning { place: at.to_string(), message });
     }
     let header = RecordHeader { name: name.to_owned(), frame_rate_hz, n_frames, start, signals: Vec::new(), warnings };
@@ -230,11 +245,11 @@ fn gain_field(text: &str, at: Place) -> Result<(f64, Option<i32>, Option<&str>),
 /// `FS[/CFREQ[(CBASE)]]`; the counter frequency has no part in what is read.
 fn rate(text: &str, at: Place) -> Result<f64, FormatFault> {
     let number = text.split('/').next().unwrap_or(text);
-    number.parse().ok().filter(|&rate: &f64| rate.is_finite() && rate > 0.0).ok_or_else(|| FormatFault::Field {
+    number.parse().ok().filter(|rate: &f64| RATES_HZ.contains(rate)).ok_or_else(|| FormatFault::Field {
         place: at,
         field: "sampling frequency",
         found: text.to_owned(),
-        expected: "a number above 0",
+        expected: "a number above 0 (from 1e-9 to 1e9)",
     })
 }
 
@@ -334,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn byte_order_mark_is_passed_over() {
+        let header = strict("\u{feff}r 0 500 7500").unwrap();
+        assert_eq!((header.name.as_str(), header.warnings.len()), ("r", 1));
+    }
+
+    #[test]
+    fn counter_frequencies_are_passed_over() {
+        for text in ["360", "360/1", "360/0.5(3)", "360/72(-5)", "3.6e2", "+360.", "36E+1/1"] {
+            assert_eq!(strict(&format!("r 0 {text} 10")).unwrap().frame_rate_hz, 360.0, "{text}");
+        }
+    }
+
+    #[test]
     fn unreadable_start_warns() {
         let header = strict("r 0 500 7500 05-Feb-2020 11:39:16").unwrap();
         assert_eq!((header.start, header.warnings.len()), (None, 1));
@@ -352,6 +380,8 @@ mod tests {
             ("r", 1, "number of signals"),
             ("r 0 0", 1, "sampling frequency"),
             ("r 0 inf", 1, "sampling frequency"),
+            ("r 0 1e-300", 1, "sampling frequency"),
+            ("r 0 360(5)", 1, "sampling frequency"),
             ("r 0 1 -3", 1, "number of samples"),
             ("# c\nr 1\nr.dat 16x0", 3, "signal format"),
             ("r 1\nr.dat 16x-1", 2, "signal format"),

@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use super::annotation::{self, Timeline};
 use super::header::{self, RecordHeader, SignalHeader};
 use super::signals::{self, SignalFile, Slot};
-use crate::data::formats::{ChannelHeader, FormatError, FormatFault, Header, Reader, Strictness};
+use crate::data::formats::file::{self, Part};
+use crate::data::formats::physical::to_f32;
+use crate::data::formats::{ChannelHeader, FormatError, FormatFault, Header, Reader, Strictness, foreign, physical};
 use crate::signal::{Annotation, Span, Unit, Warning};
 
 /// The annotator whose marks are the reference of most databases.
 const REFERENCE: &str = "atr";
+
+/// A longer header or annotation file is damage; the second is a hundred hours of twenty marks a second.
+const MOST_HEADER_BYTES: u64 = 1 << 20;
+const MOST_ANNOTATION_BYTES: u64 = 1 << 24;
 
 /// An open WFDB record.
 pub(super) struct WfdbReader {
@@ -24,6 +30,8 @@ pub(super) struct WfdbReader {
     n_frames: u64,
     /// Whether the samples are all that the header states, so that its checksums mean something.
     complete: bool,
+    /// Whether the header states a length.
+    stated_frames: bool,
     header: Header,
 }
 
@@ -44,19 +52,30 @@ fn with_ending(record: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
+/// Whether anything is called so, a pipe or a link to nothing too: it must fail by name, not count as absent.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 impl WfdbReader {
     pub(super) fn open(path: &Path, strictness: Strictness) -> Result<Self, FormatError> {
         let header_path = header_path(path);
         let at_header = |fault: FormatFault| fault.of(&header_path);
-        let bytes = std::fs::read(&header_path).map_err(|error| at_header(FormatFault::Io(error)))?;
+        let bytes = file::whole(&header_path, Part::Named, MOST_HEADER_BYTES)?;
+        foreign::check(&bytes).map_err(at_header)?;
+        if bytes.is_empty() {
+            return Err(at_header(FormatFault::Empty));
+        }
         let stem = header_path.file_stem().unwrap_or_default().to_string_lossy();
-        let stated = header::parse(&String::from_utf8_lossy(&bytes), &stem, strictness).map_err(at_header)?;
+        let mut stated = header::parse(&String::from_utf8_lossy(&bytes), &stem, strictness).map_err(at_header)?;
         let folder = header_path.parent().unwrap_or(Path::new(""));
         let (files, slots) = signals::lay_out(&stated, folder).map_err(at_header)?;
-        let mut warnings = stated.warnings.clone();
+        let mut warnings = std::mem::take(&mut stated.warnings);
+        let gains = signals::check_gains(&mut stated.signals, &files, &slots, strictness).map_err(at_header)?;
+        warnings.extend(gains);
         let n_frames = signals::count_frames(&files, stated.n_frames, strictness, &mut warnings)?;
         let record = header_path.with_extension("");
-        let marks = Some(with_ending(&record, REFERENCE)).filter(|marks| marks.is_file());
+        let marks = Some(with_ending(&record, REFERENCE)).filter(|marks| is_there(marks));
         let header = Header {
             format: "wfdb",
             start: stated.start,
@@ -75,6 +94,7 @@ impl WfdbReader {
             files,
             n_frames,
             complete: stated.n_frames == Some(n_frames),
+            stated_frames: stated.n_frames.is_some(),
             signals: stated.signals,
             header,
         })
@@ -95,11 +115,14 @@ impl WfdbReader {
     }
 
     fn timeline(&self) -> Timeline {
-        Timeline { frame_rate_hz: self.header.annotation_rate_hz.unwrap_or(1.0), n_frames: self.n_frames }
+        let known = self.stated_frames || !self.files.is_empty();
+        let frame_rate_hz = self.header.annotation_rate_hz.unwrap_or(1.0);
+        Timeline { frame_rate_hz, n_frames: known.then_some(self.n_frames) }
     }
 
     fn marks(&mut self, path: &Path) -> Result<Vec<Annotation>, FormatError> {
-        let bytes = std::fs::read(path).map_err(|error| FormatFault::Io(error).of(path))?;
+        let bytes = file::whole(path, Part::Annotations, MOST_ANNOTATION_BYTES)?;
+        foreign::check_text(&bytes).map_err(|fault| fault.of(path))?;
         let marks = annotation::parse(&bytes, self.timeline(), self.strictness).map_err(|fault| fault.of(path))?;
         for warning in marks.warnings {
             // Asking twice does not warn twice.
@@ -155,7 +178,7 @@ impl Reader for WfdbReader {
 
     fn annotations(&mut self) -> Result<Vec<Annotation>, FormatError> {
         let path = with_ending(&self.record, REFERENCE);
-        if path.is_file() { self.marks(&path) } else { Ok(Vec::new()) }
+        if is_there(&path) { self.marks(&path) } else { Ok(Vec::new()) }
     }
 
     fn annotations_by(&mut self, annotator: &str) -> Result<Vec<Annotation>, FormatError> {
@@ -187,33 +210,40 @@ impl Reader for WfdbReader {
         if channels.len() != into.len() {
             return Err(self.at(FormatFault::Outputs { n_channels: channels.len(), n_outputs: into.len() }));
         }
+        into.iter_mut().for_each(Vec::clear);
         let skew = |channel: &usize| self.signals.get(*channel).map_or(0, skew_samples);
         let skews: Vec<u64> = channels.iter().map(skew).collect();
-        let mut stored: Vec<Vec<i32>> = vec![Vec::new(); channels.len()];
-        if skews.iter().all(|&skew| skew == 0) {
-            self.digital(channels, span, &mut stored)?;
+        for &channel in channels {
+            self.slot(channel, span)?;
+        }
+        let together = skews.iter().all(|&skew| skew == 0);
+        let groups: Vec<Vec<usize>> = if together {
+            vec![(0..channels.len()).collect()]
         } else {
+            (0..channels.len()).map(|output| vec![output]).collect()
+        };
+        let mut stored: Vec<Vec<i32>> = vec![Vec::new(); channels.len()];
+        for group in groups {
+            let asked: Vec<usize> = group.iter().filter_map(|&output| channels.get(output).copied()).collect();
             // A signal that was stored late is read from later on; what then lies past the end is missing.
-            for ((channel, skew), stored) in channels.iter().zip(&skews).zip(&mut stored) {
-                self.slot(*channel, span)?;
-                let samples = self.header.channels.get(*channel).map_or(0, |channel| channel.samples);
-                let late = |sample: u64| sample.saturating_add(*skew).min(samples);
-                let span = Span { first: late(span.first), end: late(span.end) };
-                self.digital(&[*channel], span, std::slice::from_mut(stored))?;
+            let skew = group.first().and_then(|&output| skews.get(output)).copied().unwrap_or(0);
+            let samples =
+                asked.iter().filter_map(|&channel| self.header.channels.get(channel)).map(|c| c.samples).min();
+            let late = |sample: u64| sample.saturating_add(skew).min(samples.unwrap_or(0));
+            let (mut first, end) = (late(span.first), late(span.end));
+            while first < end {
+                let piece = Span { first, end: first.saturating_add(physical::at_once(asked.len())).min(end) };
+                let Some(stored) = stored.get_mut(..asked.len()) else { break };
+                self.digital(&asked, piece, stored)?;
+                for ((&output, &channel), stored) in group.iter().zip(&asked).zip(stored) {
+                    if let Some(into) = into.get_mut(output) {
+                        self.scale(channel, stored, into);
+                    }
+                }
+                first = piece.end;
             }
         }
-        for ((channel, stored), into) in channels.iter().zip(&stored).zip(into) {
-            let known = self.signals.get(*channel).zip(self.slots.get(*channel));
-            let Some((signal, file)) = known.and_then(|(s, slot)| Some((s, self.files.get(slot.file)?))) else {
-                continue;
-            };
-            let (gain, baseline, invalid) = (signal.gain, f64::from(signal.baseline), file.invalid());
-            into.clear();
-            into.extend(
-                stored.iter().map(|&value| {
-                    if value == invalid { f32::NAN } else { to_f32((f64::from(value) - baseline) / gain) }
-                }),
-            );
+        for into in into {
             into.resize(usize::try_from(span.len()).unwrap_or(usize::MAX), f32::NAN);
         }
         Ok(())
@@ -256,6 +286,20 @@ impl Reader for WfdbReader {
 }
 
 impl WfdbReader {
+    /// Appends the physical values of a channel's stored ones.
+    fn scale(&self, channel: usize, stored: &[i32], into: &mut Vec<f32>) {
+        let known = self.signals.get(channel).zip(self.slots.get(channel));
+        let Some((signal, file)) = known.and_then(|(s, slot)| Some((s, self.files.get(slot.file)?))) else { return };
+        let (gain, baseline, invalid) = (signal.gain, f64::from(signal.baseline), file.invalid());
+        into.extend(
+            stored.iter().map(
+                |&value| {
+                    if value == invalid { f32::NAN } else { to_f32((f64::from(value) - baseline) / gain) }
+                },
+            ),
+        );
+    }
+
     fn check(
         &self,
         index: usize,
@@ -290,10 +334,4 @@ fn skew_samples(signal: &SignalHeader) -> u64 {
     let per_frame = u64::from(signal.samples_per_frame).max(1);
     let twice = u64::from(signal.skew).saturating_mul(2).saturating_add(per_frame);
     twice.checked_div(per_frame.saturating_mul(2)).unwrap_or(0).saturating_mul(per_frame)
-}
-
-/// Physical values are kept in f32.
-#[expect(clippy::cast_possible_truncation, reason = "the nearest f32 is meant")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }

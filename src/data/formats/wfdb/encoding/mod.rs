@@ -10,7 +10,7 @@ pub(super) trait Encoding: Sync {
     /// Its number in headers.
     fn code(&self) -> u32;
 
-    /// The stored value that means "no sample".
+    /// The stored value that means "no sample": the least one there is.
     fn invalid(&self) -> i32;
 
     /// Samples that lie together: a stretch may start at multiples of it only.
