@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::printable;
-use crate::data::formats::{AnnotationSummary, FORMATS, Match, Strictness, Summary, summary};
+use crate::data::formats::{AnnotationSummary, FORMATS, Mark, Match, Strictness, Summary, summary};
 use crate::error::Error;
 
 use super::Global;
@@ -218,7 +218,11 @@ impl Page for Seen {
                 number(channel.mean),
             ]);
         }
-        text += &channels.text(2);
+        if summary.channels.is_empty() {
+            text += "  no channels\n";
+        } else {
+            text += &channels.text(2);
+        }
         text += &marks(&summary.annotations);
         for warning in &summary.warnings {
             text += &format!("  warning: {warning}\n");
@@ -238,7 +242,11 @@ fn marks(annotations: &AnnotationSummary) -> String {
     }
     match annotations.count {
         0 => "  annotations: none\n".to_owned(),
-        count => format!("  annotations {count}: {}\n", named.join(", ")),
+        count => {
+            let at = |mark: Option<Mark>| mark.map_or(0.0, |mark| mark.seconds);
+            let (first, last) = (at(annotations.first), at(annotations.last));
+            format!("  annotations {count} ({first:.3} to {last:.3} s): {}\n", named.join(", "))
+        }
     }
 }
 

@@ -205,7 +205,8 @@ fn count_records(
 fn channels(stated: &FileHeader, n_records: u64) -> Vec<ChannelHeader> {
     let channel = |signal: &SignalHeader| ChannelHeader {
         label: signal.label.clone(),
-        unit: Unit::parse(&signal.unit),
+        // What is not scaled is in no unit, whatever the header says: trigger words are bits.
+        unit: if signal.scale == Scale::None { Unit::Other(signal.unit.clone()) } else { Unit::parse(&signal.unit) },
         unit_text: signal.unit.clone(),
         rate_hz: signal.samples_per_record as f64 / stated.record_s,
         samples: n_records.saturating_mul(signal.samples_per_record),
