@@ -13,6 +13,7 @@ mod kind;
 mod nearest;
 mod printable;
 mod registry;
+mod resources;
 mod stream;
 mod watch;
 
@@ -24,5 +25,6 @@ pub use kind::SignalKind;
 pub use nearest::nearest;
 pub use printable::printable;
 pub use registry::{Choice, Chosen, Entry, Registry, read_choice};
+pub use resources::{available_memory_bytes, free_disk_bytes};
 pub use stream::{NormalTable, Purpose, Stream, StreamKey};
 pub use watch::{Progress, Silent, Stopped, Stopwatch, Watch};

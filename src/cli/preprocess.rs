@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
-use crate::data::preprocess::Summary;
-use crate::pipeline::{LabelCount, Stale, label_counts, prepare};
+use crate::data::preprocess::{Dropped, Failure as FailedFile, Forecast, Resampled, Summary};
+use crate::pipeline::{LabelCount, Means, Pipeline, Stale, label_counts, outlook, prepare};
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -21,6 +21,9 @@ pub(super) struct Preprocess {
     /// Make the store anew when another recipe made it.
     #[arg(long)]
     overwrite: bool,
+    /// Read and check every file, tell windows, size, memory and time, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What became of the store.
@@ -46,6 +49,10 @@ impl Preprocess {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
         let stale = if self.overwrite { Stale::Overwrite } else { Stale::Refuse };
+        if self.dry_run {
+            output::print(global.form(), &DryRun::of(&pipeline, stale, &means)?).map_err(Failure::stdout)?;
+            return Ok(exit::DONE);
+        }
         let prepared = prepare(&pipeline, stale, &means)?;
         let result = match prepared.made {
             Some(summary) => Outcome::Made(Box::new(summary)),
@@ -110,7 +117,88 @@ fn made_page(summary: &Summary) -> String {
         let (class, reason) = (class_word(one.class.as_deref()), one.reason.name());
         format!("  rejected: {} windows of {} {class}, {reason}\n", one.windows, one.subject)
     });
-    let warnings = summary.warnings.iter().map(|warning| format!("  warning: {warning}\n"));
-    text.extend(excluded.chain(rejected).chain(warnings));
+    text.extend(excluded.chain(rejected));
+    text += &remarks(&summary.resampled, summary.dropped, &summary.warnings);
+    text += &failed_lines(&summary.failed);
     text
+}
+
+/// What was done to recordings, what gave no window, what was odd.
+fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> String {
+    let mut text = String::new();
+    text.extend(resampled.iter().map(|Resampled { recorded_hz, rate_hz, recordings }| {
+        format!("  resampled: {recordings} recordings from {recorded_hz} Hz to {rate_hz} Hz\n")
+    }));
+    let dropped = [
+        (dropped.short, "stretches shorter than a window"),
+        (dropped.partial, "ends of slid stretches shorter than a window"),
+        (dropped.edge, "windows that cross an end of the recording"),
+        (dropped.outside, "marks outside the recording"),
+    ];
+    let dropped = dropped.into_iter().filter(|(count, _)| *count > 0);
+    text.extend(dropped.map(|(count, what)| format!("  no window: {count} {what}\n")));
+    text.extend(warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+    text
+}
+
+/// At the very end, where they cannot be missed.
+fn failed_lines(failed: &[FailedFile]) -> String {
+    failed.iter().map(|one| format!("  failed, not in the store: {}: {}\n", one.id, one.reason)).collect()
+}
+
+/// What making the store would take.
+#[derive(Serialize)]
+pub(super) struct DryRun {
+    /// Always true: nothing was written.
+    dry_run: bool,
+    /// Whether the store stands already; then there is nothing to foresee.
+    kept: bool,
+    store: std::path::PathBuf,
+    forecast: Option<Forecast>,
+}
+
+impl DryRun {
+    pub(super) fn of(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Self, Failure> {
+        let forecast = outlook(pipeline, stale, means)?;
+        Ok(Self { dry_run: true, kept: forecast.is_none(), store: pipeline.store.clone(), forecast })
+    }
+}
+
+impl Page for DryRun {
+    fn page(&self) -> String {
+        let Some(forecast) = &self.forecast else {
+            return format!("{}: the store stands, nothing would be made\n", self.store.display());
+        };
+        let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+        let left = |bytes: Option<u64>, word: &str| {
+            bytes.map_or_else(String::new, |it| format!(" ({} {word})", megabytes(it)))
+        };
+        let short =
+            |needed: u64, left: Option<u64>| if left.is_some_and(|left| left < needed) { " TOO LITTLE" } else { "" };
+        let Forecast { bytes, free_disk_bytes, memory_bytes, available_memory_bytes, .. } = *forecast;
+        let mut text = format!(
+            "{}: would hold {} windows of {} recordings, {} subjects; nothing was written\n",
+            self.store.display(),
+            forecast.windows,
+            forecast.recordings,
+            forecast.subjects,
+        );
+        let mut classes = Columns::new(&["class", "windows"]);
+        for count in &forecast.classes {
+            classes.row([class_word(count.class.as_deref()), count.windows.to_string()]);
+        }
+        text += &classes.text(2);
+        text += &format!(
+            "  disk: {}{}{}\n  memory: at most {}{}{}\n  time: about {:.0} s, the disk's apart\n",
+            megabytes(bytes),
+            left(free_disk_bytes, "free"),
+            short(bytes, free_disk_bytes),
+            megabytes(memory_bytes),
+            left(available_memory_bytes, "can be had"),
+            short(memory_bytes, available_memory_bytes),
+            forecast.expected_s.ceil(),
+        );
+        text.extend(forecast.excluded.iter().map(|one| format!("  left out: {} ({})\n", one.id, one.reason)));
+        text + &remarks(&forecast.resampled, forecast.dropped, &forecast.warnings) + &failed_lines(&forecast.failed)
+    }
 }

@@ -24,12 +24,25 @@ pub(super) struct Request {
     /// The store instead of the pipeline's `store` [default: stores/NAME.h5].
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+    /// Keep what is whole of files that contradict themselves, and say so (`preprocess.strictness`).
+    #[arg(long)]
+    lenient: bool,
+    /// The unit of a picked channel whose file gives none or an unknown one (`preprocess.units`): --unit "ECG 1=uV".
+    #[arg(long, value_name = "LABEL=UNIT")]
+    unit: Vec<String>,
 }
 
 impl Request {
     /// Reads the pipeline with the overrides of the command line laid over it.
     pub(super) fn read(&self, global: &Global) -> Result<Pipeline, Failure> {
-        let mut pipeline = understand(PipelineText::read(&self.pipeline)?, global)?;
+        let mut text = PipelineText::read(&self.pipeline)?;
+        if self.lenient {
+            text.set("preprocess.strictness=\"lenient\"")?;
+        }
+        for given in &self.unit {
+            text.set(&unit_setting(given)?)?;
+        }
+        let mut pipeline = understand(text, global)?;
         if let Some(out) = &self.out {
             pipeline.folder.clone_from(out);
         }
@@ -37,6 +50,17 @@ impl Request {
             pipeline.store.clone_from(store);
         }
         Ok(pipeline)
+    }
+}
+
+/// `LABEL=UNIT` as the setting that it stands for. A label may hold anything, `=` too.
+fn unit_setting(given: &str) -> Result<String, Failure> {
+    match given.rsplit_once('=') {
+        Some((label, unit)) if !label.is_empty() => {
+            let quoted = |text: &str| serde_json::Value::from(text).to_string();
+            Ok(format!("preprocess.units.{}={}", quoted(label), quoted(unit)))
+        }
+        _ => Err(Failure::Usage(format!("`--unit {given}`: write LABEL=UNIT, such as --unit \"ECG 1=uV\""))),
     }
 }
 

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::base::Watch;
 use crate::judging::evaluate::{Evaluated, Score};
-use crate::pipeline::{Means, Pipeline, Run, finished};
+use crate::pipeline::{Means, Pipeline, Run, Stale, finished};
 use crate::runs::Existing;
 
 use super::Global;
 use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
+use super::preprocess::DryRun;
 use super::request::{self, Request};
 
 /// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
@@ -24,6 +25,9 @@ pub(super) struct RunCommand {
     /// Go on with the run in the folder, from its last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Tell what making the store would take, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What a run gives.
@@ -46,6 +50,11 @@ impl RunCommand {
     pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
+        if self.dry_run {
+            let outlook = DryRun::of(&pipeline, Stale::Refuse, &means)?;
+            output::print(global.form(), &outlook).map_err(Failure::stdout)?;
+            return Ok(exit::DONE);
+        }
         if let (true, Some(scores)) = (self.resume, finished(&pipeline)?) {
             // Judging again would give the same and count another reading of the test people.
             let (name, note) = (pipeline.name, pipeline.note);

@@ -17,6 +17,6 @@ pub use error::PipelineError;
 pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
 pub use parse::{Arm, Pipeline};
-pub use prepare::{LabelCount, Prepared, Stale, label_counts, prepare};
+pub use prepare::{LabelCount, Prepared, Stale, label_counts, outlook, prepare};
 pub use stages::{PretrainedFile, Run, finished};
 pub use text::{PipelineText, Place};

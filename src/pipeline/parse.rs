@@ -17,7 +17,7 @@ use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
 use crate::learning::train::{PretrainSettings, TrainError};
 use crate::numerics::metrics::Classes;
-use crate::signal::seconds_to_samples;
+use crate::signal::{Normalisation, seconds_to_samples};
 
 use super::error::PipelineError;
 use super::section::{Sections, table_in};
@@ -139,9 +139,9 @@ impl Pipeline {
             seeds: seeds(sections, seed)?,
             store: sections.plain("store", PathBuf::from(format!("stores/{name}.h5")))?,
             folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
-            split: sections.choose("split", &PLANS, kind, None)?,
+            split: split(sections, kind, &recipe)?,
             rejects: sections.plain("rejects", RejectScope::default())?,
-            encoder: encoder(sections, kind, seconds_to_samples(recipe.window_s, corpus.choice.rate_hz()) as usize)?,
+            encoder: encoder(sections, kind, window_samples(&recipe, corpus.choice.as_ref()))?,
             objective: objective(sections, kind)?,
             arms: arms(sections.value("awareness"), kind)?,
             train: train(sections, kind)?,
@@ -291,6 +291,23 @@ fn check_corpus(corpus: &dyn Corpus, sections: &Sections<'_, '_>) -> Result<(), 
         let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
         ConfigError { help, ..ConfigError::at(sections.place("corpus", key), error.to_string()) }
     })
+}
+
+/// Samples of a window.
+fn window_samples(recipe: &Recipe, corpus: &dyn Corpus) -> usize {
+    seconds_to_samples(recipe.window_s, recipe.store_rate_hz(corpus.rate_hz())) as usize
+}
+
+/// Reads `split`; a plan that cuts recordings in time does not bear windows that know the whole recording.
+fn split(sections: &Sections<'_, '_>, kind: SignalKind, recipe: &Recipe) -> Result<Chosen<dyn Plan>, ConfigError> {
+    let plan = sections.choose("split", &PLANS, kind, None)?;
+    if plan.name == "within-time" && recipe.normalisation == Normalisation::Record {
+        let place = sections.place("preprocess", "normalisation");
+        let message = "`record` scales a recording by all of it, and within-time tests on its later part: training \
+                       windows would know of test windows";
+        return Err(ConfigError::at(place, message).with_help("write `window` or `causal`, or choose another split"));
+    }
+    Ok(plan)
 }
 
 /// Refuses a recipe at the key that is at fault.

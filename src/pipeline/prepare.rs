@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::base::sha256_hex;
-use crate::data::preprocess::{PreprocessError, Summary, resolved_json, write_store};
+use crate::data::preprocess::{Forecast, PreprocessError, Summary, forecast, resolved_json, write_store};
 use crate::data::store::Store;
 use crate::error::Error;
 
@@ -43,26 +43,49 @@ pub struct LabelCount {
 /// A store of another recipe; whatever preprocessing or opening reports.
 pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepared, Error> {
     let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
-    let needed = sha256_hex(resolved_json(corpus.name, &corpus.resolved, &pipeline.recipe).as_bytes());
-    let mut made = None;
-    if !path.exists() || (stale == Stale::Overwrite && !fits(path, &needed)) {
-        let corpus_room = corpus.choice.as_ref();
-        made = Some(write_store(corpus_room, &corpus.resolved, &pipeline.recipe, path, means.threads, &means.watch)?);
-    }
-    let store = Store::open(path)?;
-    if store.recipe_hash() != needed {
-        let found = store.recipe_hash().to_owned();
-        return Err(PipelineError::StaleStore { path: path.to_owned(), found, needed }.into());
-    }
-    if made.is_none() {
+    if let Some(store) = standing(pipeline, stale)? {
         let counts = label_counts(&store)
             .into_iter()
             .map(|count| format!("{} {}", count.class.as_deref().unwrap_or("(no class)"), count.windows));
         let counts = counts.collect::<Vec<_>>().join(", ");
-        means.watch.progress().say(&format!("store {}: made by this recipe; windows: {counts}", path.display()));
+        let progress = means.watch.progress();
+        progress.say(&format!("store {}: made by this recipe; windows: {counts}", path.display()));
+        for failed in &store.table().failed {
+            progress.say(&format!("missing in the store, failed: {}: {}", failed.id, failed.reason));
+        }
         check_samples(&store, means)?;
+        return Ok(Prepared { store, made: None });
     }
-    Ok(Prepared { store, made })
+    let corpus_room = corpus.choice.as_ref();
+    let made = write_store(corpus_room, &corpus.resolved, &pipeline.recipe, path, means.threads, &means.watch)?;
+    Ok(Prepared { store: Store::open(path)?, made: Some(made) })
+}
+
+/// What [`prepare`] would make, without making it; `None`: the store stands.
+///
+/// # Errors
+/// As [`prepare`]; short disk and memory are told instead.
+pub fn outlook(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Option<Forecast>, Error> {
+    if standing(pipeline, stale)?.is_some() {
+        return Ok(None);
+    }
+    let corpus = pipeline.corpus.choice.as_ref();
+    Ok(Some(forecast(corpus, &pipeline.recipe, &pipeline.store, means.threads, &means.watch)?))
+}
+
+/// The store, if it is there and nothing has to be made.
+fn standing(pipeline: &Pipeline, stale: Stale) -> Result<Option<Store>, Error> {
+    let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
+    let needed = sha256_hex(resolved_json(corpus.name, &corpus.resolved, &pipeline.recipe).as_bytes());
+    if !path.exists() || (stale == Stale::Overwrite && !fits(path, &needed)) {
+        return Ok(None);
+    }
+    let store = Store::open(path)?;
+    if store.recipe_hash() == needed {
+        return Ok(Some(store));
+    }
+    let found = store.recipe_hash().to_owned();
+    Err(PipelineError::StaleStore { path: path.to_owned(), found, needed }.into())
 }
 
 /// Windows compared with their checksums between two looks at the stop flag.

@@ -21,7 +21,7 @@ pub(super) fn check_recipe_windows(
     corpus: &dyn Corpus,
     sections: &Sections<'_, '_>,
 ) -> Result<(), ConfigError> {
-    let rate_hz = corpus.rate_hz();
+    let rate_hz = recipe.store_rate_hz(corpus.rate_hz());
     let samples = |seconds| seconds_to_samples(seconds, rate_hz) as usize;
     let frame = Frame { rate_hz, margin: samples(recipe.margin_s), length: samples(recipe.window_s) };
     let channels = corpus.channels();

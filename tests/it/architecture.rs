@@ -79,6 +79,7 @@ const ABOVE: &[&str] = &["pipeline", "cli"];
 /// Outside crates that are kept to some rooms.
 const CRATES: &[(&str, &[&str])] = &[
     ("sha2", &["base"]),
+    ("rustix", &["base"]),
     ("toml", &["base", "pipeline"]),
     ("rustfft", &["numerics::dsp", "learning::nn"]),
     ("hdf5", &["data::store"]),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use biossl::base::{Chosen, Progress, SignalKind, Watch, parse_table, sha256_hex};
 use biossl::data::corpora::{CORPORA, Corpus};
 use biossl::data::formats::{Strictness, read};
-use biossl::data::preprocess::{PreprocessError, Recipe, Summary, write_store};
+use biossl::data::preprocess::{Failure, PreprocessError, Recipe, Summary, write_store};
 use biossl::data::store::{Store, StoreFault};
 
 fn fixture(name: &str) -> PathBuf {
@@ -232,7 +232,8 @@ fn bad_file_is_named_and_leaves_the_old_store_alone() {
         fs::remove_file(root.join("106.dat")).unwrap();
         std::io::Write::write_all(&mut fs::File::create_new(root.join("106.dat")).unwrap(), bytes).unwrap();
         let error = make(&ecg(&root), &recipe, &out, 2).unwrap_err();
-        assert!(matches!(error, PreprocessError::Format(_) | PreprocessError::Corpus(_)), "{error}");
+        let PreprocessError::Failed { failures, recordings: 3 } = &error else { panic!("{error}") };
+        assert_eq!(failures.iter().map(|failure| failure.id.as_str()).collect::<Vec<_>>(), ["106"]);
         assert!(error.to_string().contains("106."), "{error}");
     }
     assert!(fs::read(&out).unwrap() == before, "the old store changed");
@@ -262,10 +263,10 @@ fn a_wrong_rate_is_named_with_both_remedies() {
     let corpus = corpus(SignalKind::Eeg, "eegmmidb", folder.path(), "runs = [4]");
     let out = folder.path().join("store.h5");
     let error = make(&corpus, &Recipe::defaults(SignalKind::Eeg), &out, 1).unwrap_err();
-    let PreprocessError::Recording { path, fault, remedy } = &error else { panic!("{error}") };
-    assert!(path.ends_with("S001R04.edf"));
-    let PreprocessError::Rate { id, found_hz, expected_hz, .. } = &**fault else { panic!("{fault}") };
-    assert_eq!((id.as_str(), *found_hz, *expected_hz), ("S001R04", 128.0, 160.0));
+    let PreprocessError::Failed { failures, .. } = &error else { panic!("{error}") };
+    let [Failure { id, path, reason, remedy }] = &failures[..] else { panic!("{failures:?}") };
+    assert!(path.ends_with("S001R04.edf") && id == "S001R04");
+    assert!(reason.contains("128 Hz") && reason.contains("160 Hz"), "{reason}");
     let help = remedy.as_deref().unwrap();
     assert!(help.contains("`exclude`") && help.contains("rate_hz = 160"), "{help}");
     assert!(!out.exists());

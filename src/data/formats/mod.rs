@@ -29,6 +29,8 @@ mod wfdb;
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::signal::{Annotation, DateTime, Span, Unit, Warning};
 
 pub use error::{FormatError, FormatFault, Place};
@@ -37,7 +39,8 @@ pub use open::{open, read};
 pub use summary::{AnnotationSummary, ChannelSummary, Mark, Summary, summary};
 
 /// What to do with a file that contradicts itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strictness {
     /// Refuse it.
     Strict,

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::failure::{Failure, listed};
 use crate::base::Stopped;
 use crate::data::corpora::CorpusError;
 use crate::data::formats::FormatError;
 use crate::data::store::StoreError;
+use crate::signal::Unit;
 
 /// What can go wrong between a recording and a store.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -21,15 +23,36 @@ pub enum PreprocessError {
     },
     /// A channel in no voltage.
     #[error("channel {label} is in `{unit}`, which is no voltage")]
-    #[diagnostic(help("correct the unit in the file's header (V, mV, uV or nV)"))]
+    #[diagnostic(help(
+        "if it is a voltage, say which: `--unit \"{label}=uV\"`, or `units` in [preprocess] (V, mV, uV and nV are known)"
+    ))]
     Unit {
         /// Its label.
         label: String,
         /// Its unit.
         unit: String,
     },
+    /// A unit that the recipe gives a channel and its file denies.
+    #[error("channel {label} is in {unit}, but `units` of [preprocess] says {given}")]
+    #[diagnostic(help("take it out of `units`: they stand only for units that are missing or unknown in the file"))]
+    OtherUnit {
+        /// Its label.
+        label: String,
+        /// Its unit in the file.
+        unit: Unit,
+        /// The recipe's.
+        given: Unit,
+    },
+    /// Rates that cannot be changed into each other.
+    #[error("{message}")]
+    #[diagnostic(help("choose another `rate_hz` in [preprocess], or add the recording to the corpus's `exclude`"))]
+    Resampling {
+        /// What is wrong with them.
+        message: String,
+    },
     /// Channels that cannot be windows together.
     #[error("channel {label} has {samples} samples at {rate_hz} Hz, expected {expected}")]
+    #[diagnostic(help("pick channels of one rate, or have all resampled to one: `rate_hz` in [preprocess]"))]
     Channel {
         /// Its label.
         label: String,
@@ -94,6 +117,43 @@ pub enum PreprocessError {
         #[help]
         remedy: Option<String>,
     },
+    /// Recordings that cannot be used: all of them, so that they can be mended in one go.
+    #[error("{} of {recordings} recordings failed, no store was made:{}", failures.len(), listed(failures))]
+    #[diagnostic(help(
+        "mend these files or add them to the corpus's `exclude`; `allow_failed = true` in [preprocess] goes on without \
+         them, and every later table names them"
+    ))]
+    Failed {
+        /// Which, and why.
+        failures: Vec<Failure>,
+        /// How many there are in all.
+        recordings: usize,
+    },
+    /// The disk has no room for the store.
+    #[error("{}: the store needs {} MB, {} MB are free there", store.display(), needed.div_ceil(1_000_000), free / 1_000_000)]
+    #[diagnostic(help("make room, or name another place: `store` of the pipeline or `--store`"))]
+    Disk {
+        /// Where it would lie.
+        store: PathBuf,
+        /// Its size in bytes.
+        needed: u64,
+        /// What is free.
+        free: u64,
+    },
+    /// There is not enough memory for the longest recordings.
+    #[error(
+        "{threads} threads need about {} MB of memory, {} MB can be had",
+        needed.div_ceil(1_000_000), available / 1_000_000
+    )]
+    #[diagnostic(help("take fewer `--threads`: each holds one recording"))]
+    Memory {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+        /// Workers.
+        threads: usize,
+    },
     /// A source file cannot be read for its hash.
     #[error("{}: {source}", path.display())]
     Io {
@@ -128,6 +188,11 @@ pub enum PreprocessError {
 }
 
 impl PreprocessError {
+    /// Whether it is the fault of one recording, and others may be sound.
+    pub(super) fn is_of_recording(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::Stopped(_))
+    }
+
     /// Names the recording, unless the fault names its file itself.
     pub(super) fn in_recording(self, path: &Path) -> Self {
         match self {

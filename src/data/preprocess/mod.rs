@@ -5,17 +5,23 @@
 //! then [`write_store`], which does it for a corpus with one recording a worker in memory.
 
 mod error;
+mod failure;
+mod forecast;
+mod parallel;
 mod recipe;
 mod reject;
 mod rr;
 mod signal;
 mod summary;
+mod survey;
 mod windows;
 mod workers;
 
 pub use error::PreprocessError;
-pub use recipe::{Edge, Pass, Recipe, Reference, resolved_json};
-pub use signal::filtered;
-pub use summary::{ClassCount, Rejected, SubjectCount, Summary};
-pub use windows::{Dropped, Place, Plan, Windows, cut, plan, windows};
+pub use failure::Failure;
+pub use forecast::{ExpectedCount, Forecast, forecast};
+pub use recipe::{Baseline, Edge, Pass, Recipe, Reference, resolved_json};
+pub use signal::{Extent, extent, filtered};
+pub use summary::{ClassCount, Rejected, Resampled, SubjectCount, Summary};
+pub use windows::{Dropped, Place, Plan, Windows, cut, plan, rejects, windows};
 pub use workers::write_store;

@@ -1,11 +1,15 @@
 //! All settings of preprocessing, as a pipeline's `[preprocess]` table writes them.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use super::error::PreprocessError;
 use crate::base::{SignalKind, canonical_json};
-use crate::numerics::dsp::{Band, DspError, Sos};
+use crate::data::formats::Strictness;
+use crate::data::store::Compression;
+use crate::numerics::dsp::{Band, DspError, Ratio, Sos};
 use crate::signal::{Normalisation, Unit, seconds_to_samples};
 
 /// Which frequencies a Butterworth filter lets through.
@@ -20,6 +24,16 @@ pub enum Pass {
     High,
     /// Those between `low_hz` and `high_hz`.
     Band,
+}
+
+/// What is taken to be the baseline of a channel and subtracted from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// Nothing.
+    None,
+    /// What two running medians, of 0.2 s and of 0.6 s, leave of an ECG.
+    Median,
 }
 
 /// What is subtracted from all channels alike.
@@ -52,6 +66,16 @@ pub enum Edge {
 pub struct Recipe {
     /// Unit in which samples are stored.
     pub unit: Unit,
+    /// Units of picked channels, by label, whose files give none or an unknown one: `{ "ECG" = "uV" }`.
+    #[serde(deserialize_with = "voltages")]
+    pub units: BTreeMap<String, Unit>,
+    /// What becomes of a file that contradicts itself: `strict` refuses it, `lenient` keeps what is whole and says so.
+    pub strictness: Strictness,
+    /// Whether a store is made although recordings failed; it and every table made from it name them.
+    pub allow_failed: bool,
+    /// Rate of the store: recordings of any other rate are resampled. Left out: as recorded, and every recording has
+    /// the corpus's rate.
+    pub rate_hz: Option<f64>,
     /// Whether trailing samples that are zero in all channels are cut before filtering.
     pub cut_padding: bool,
     /// Butterworth filter, zero phase.
@@ -66,6 +90,8 @@ pub struct Recipe {
     pub notch_hz: Vec<f64>,
     /// Quality of the notches: frequency over bandwidth.
     pub notch_quality: f64,
+    /// Baseline that is subtracted.
+    pub baseline: Baseline,
     /// Common reference.
     pub reference: Reference,
     /// Length of a window.
@@ -82,12 +108,19 @@ pub struct Recipe {
     pub margin_s: f64,
     /// At the ends of a recording.
     pub edge: Edge,
-    /// How windows are scaled: `window` by the loader; `none`.
+    /// How windows are scaled: `window` by the loader; `record` (by mean and deviation of the whole recording: it looks
+    /// ahead) and `causal` (by running ones: it looks back only) when the store is written; `none`.
     pub normalisation: Normalisation,
+    /// Time constant of `causal`.
+    pub causal_s: f64,
+    /// Whether marks with a class and without a duration are heart beats, whose rows carry RR features.
+    pub rr: bool,
     /// A window with a channel whose range is smaller is marked `flat`.
     pub flat_uv: f64,
     /// A window with a larger absolute value is marked `amplitude`; off by default.
     pub amplitude_uv: Option<f64>,
+    /// How samples lie in the store: `"none"`, or `{ deflate = 1 }` to 9, which is smaller and slower to train on.
+    pub compress: Compression,
 }
 
 /// The longest window, in seconds.
@@ -100,6 +133,10 @@ impl Recipe {
     pub fn defaults(kind: SignalKind) -> Self {
         let common = Self {
             unit: Unit::Millivolt,
+            units: BTreeMap::new(),
+            strictness: Strictness::Strict,
+            allow_failed: false,
+            rate_hz: None,
             cut_padding: false,
             pass: Pass::Band,
             low_hz: 0.5,
@@ -107,6 +144,7 @@ impl Recipe {
             order: 4,
             notch_hz: Vec::new(),
             notch_quality: 30.0,
+            baseline: Baseline::None,
             reference: Reference::None,
             // 704 samples at 360 Hz.
             window_s: 704.0 / 360.0,
@@ -117,8 +155,11 @@ impl Recipe {
             margin_s: 0.1,
             edge: Edge::Replicate,
             normalisation: Normalisation::Window,
+            causal_s: 10.0,
+            rr: true,
             flat_uv: 10.0,
             amplitude_uv: None,
+            compress: Compression::None,
         };
         match kind {
             SignalKind::Ecg => common,
@@ -132,18 +173,31 @@ impl Recipe {
                 eval_offset_s: 0.25,
                 hop_s: 2.0,
                 margin_s: 0.25,
+                rr: false,
                 flat_uv: 0.5,
                 ..common
             },
         }
     }
 
-    /// Refuses settings that make no sense at `rate_hz`.
+    /// The rate of a store of recordings of `corpus_hz`.
+    pub fn store_rate_hz(&self, corpus_hz: f64) -> f64 {
+        self.rate_hz.unwrap_or(corpus_hz)
+    }
+
+    /// Refuses settings that make no sense for recordings of `corpus_hz`.
     ///
     /// # Errors
     /// [`PreprocessError::Setting`] with the key.
-    pub fn check(&self, rate_hz: f64) -> Result<(), PreprocessError> {
+    pub fn check(&self, corpus_hz: f64) -> Result<(), PreprocessError> {
         let refuse = |key, message: String| Err(PreprocessError::Setting { key, message });
+        let rate_hz = self.store_rate_hz(corpus_hz);
+        if let Err(error) = Ratio::of_rates(corpus_hz, rate_hz) {
+            return refuse("rate_hz", error.to_string());
+        }
+        if !self.causal_s.is_finite() || self.causal_s * rate_hz < 1.0 {
+            return refuse("causal_s", format!("{} s is less than one sample at {rate_hz} Hz", self.causal_s));
+        }
         let seconds = [
             ("before_s", self.before_s),
             ("eval_offset_s", self.eval_offset_s),
@@ -168,16 +222,26 @@ impl Recipe {
         if self.slide_over_s.is_nan() || self.slide_over_s < self.window_s {
             return refuse("slide_over_s", format!("{} s is shorter than a window", self.slide_over_s));
         }
+        if let Compression::Deflate(level) = self.compress
+            && !(1..=9).contains(&level)
+        {
+            return refuse("compress", format!("level {level} of deflate is not between 1 and 9"));
+        }
         if self.unit.microvolts().is_none() {
             return refuse(
                 "unit",
                 format!("`{}` is no voltage; volt, millivolt, microvolt and nanovolt are", self.unit),
             );
         }
-        if let Normalisation::Record | Normalisation::Causal = self.normalisation {
-            return refuse("normalisation", "this version scales by `window` or `none` only".to_owned());
-        }
         self.filters(rate_hz).map(drop)
+    }
+
+    /// Unit of the stored samples: what is scaled by a deviation has none.
+    pub(super) fn stored_unit(&self) -> Unit {
+        match self.normalisation {
+            Normalisation::None | Normalisation::Window => self.unit.clone(),
+            Normalisation::Record | Normalisation::Causal => Unit::Other("1".to_owned()),
+        }
     }
 
     /// The filters at `rate_hz`, in the order in which they are applied.
@@ -208,6 +272,16 @@ impl Recipe {
         }
         Ok(filters)
     }
+}
+
+/// Units as a person spells them; only voltages can be meant.
+fn voltages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Unit>, D::Error> {
+    let spelt = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let unit = |(label, text): (String, String)| match Unit::parse(&text) {
+        Unit::Other(_) => Err(de::Error::custom(format!("`{text}` of {label} is no voltage: V, mV, uV and nV are"))),
+        unit => Ok((label, unit)),
+    };
+    spelt.into_iter().map(unit).collect()
 }
 
 /// Everything that makes a store what it is, as canonical JSON: the corpus and its settings (without `root`, which is
@@ -262,8 +336,21 @@ mod tests {
         assert_ne!(plain, json(&base, serde_json::json!({ "exclude": [] })));
         assert_eq!(plain, json(&read("high_hz = 40"), Value::Null));
         assert!(
-            plain.starts_with(r#"{"corpus":{"name":"mit-bih"},"preprocess":{"amplitude_uv":null,"before_s":0.9777"#)
+            plain
+                .starts_with(r#"{"corpus":{"name":"mit-bih"},"preprocess":{"allow_failed":false,"amplitude_uv":null,"#)
         );
+    }
+
+    #[test]
+    fn units_are_spelt_as_files_do_and_must_be_voltages() {
+        let recipe = read("units = { \"ECG 1\" = \"uV\", V5 = \"mV\" }");
+        assert_eq!(recipe.units["ECG 1"], Unit::Microvolt);
+        let json = serde_json::to_value(&recipe).unwrap();
+        assert_eq!(json["units"]["V5"], "millivolt");
+        let again: Recipe = serde_json::from_value(json).unwrap();
+        assert_eq!(again, recipe);
+        let table = parse_table("units = { V5 = \"mmHg\" }").unwrap();
+        assert!(overlay(&Recipe::defaults(SignalKind::Ecg), &table, &[]).unwrap_err().message.contains("no voltage"));
     }
 
     #[test]
@@ -276,7 +363,11 @@ mod tests {
             ("window_s = 0", "window_s"),
             ("hop_s = -1", "hop_s"),
             ("margin_s = -0.1", "margin_s"),
-            ("normalisation = \"record\"", "normalisation"),
+            ("causal_s = 0", "causal_s"),
+            ("compress = { deflate = 10 }", "compress"),
+            ("rate_hz = -1", "rate_hz"),
+            ("rate_hz = 359.999999", "rate_hz"),
+            ("rate_hz = 70", "high_hz"),
             ("notch_hz = [200]", "notch_hz"),
             ("slide_over_s = 1", "slide_over_s"),
         ] {

@@ -8,18 +8,21 @@ use crate::signal::Reject;
 /// Judges a stretch; the first reason that holds counts.
 ///
 /// # Shapes
-/// `[channels, samples]`, in the recipe's unit
-pub(super) fn reject(stretch: ArrayView2<'_, f32>, recipe: &Recipe) -> Option<Reject> {
+/// `[channels, samples]`, in the recipe's unit, at least one sample
+pub(super) fn reject(stretch: ArrayView2<'_, f64>, recipe: &Recipe) -> Option<Reject> {
     // `Recipe::check` has refused units that are no voltage.
     let in_unit = |microvolts: f64| microvolts / recipe.unit.microvolts().unwrap_or(1.0);
-    if stretch.iter().any(|x| !x.is_finite()) {
+    // What will be stored is judged: single precision has no place for all that double precision has.
+    let stored = |x: &f64| *x as f32;
+    if stretch.iter().any(|x| !stored(x).is_finite()) {
         return Some(Reject::NonFinite);
     }
     let (mut flat, mut largest) = (false, 0.0_f64);
     for channel in stretch.rows() {
-        let (low, high) = channel.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-            (low.min(f64::from(x)), high.max(f64::from(x)))
-        });
+        let (low, high) = channel
+            .iter()
+            .map(stored)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(f64::from(x)), high.max(f64::from(x))));
         flat |= high - low < in_unit(recipe.flat_uv);
         largest = largest.max(high.abs()).max(low.abs());
     }
@@ -40,10 +43,11 @@ mod tests {
     #[test]
     fn reasons_are_tested_in_their_order() {
         let recipe = Recipe { amplitude_uv: Some(2000.0), ..Recipe::defaults(SignalKind::Ecg) };
-        let judge = |stretch: ndarray::Array2<f32>| reject(stretch.view(), &recipe);
+        let judge = |stretch: ndarray::Array2<f64>| reject(stretch.view(), &recipe);
         assert_eq!(judge(array![[0.0, 1.0], [0.0, 0.5]]), None);
         assert_eq!(judge(array![[0.0, 1.0], [0.7, 0.705]]), Some(Reject::Flat));
-        assert_eq!(judge(array![[f32::NAN, 1.0], [0.7, 0.7]]), Some(Reject::NonFinite));
+        assert_eq!(judge(array![[f64::NAN, 1.0], [0.7, 0.7]]), Some(Reject::NonFinite));
+        assert_eq!(judge(array![[0.0, 1e39], [0.7, 0.7]]), Some(Reject::NonFinite));
         assert_eq!(judge(array![[0.0, -2.5], [0.0, 0.5]]), Some(Reject::Amplitude));
         assert_eq!(judge(array![[0.0, -2.5], [0.7, 0.7]]), Some(Reject::Flat));
     }

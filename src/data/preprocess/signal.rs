@@ -1,15 +1,55 @@
 //! The picked channels of a recording, filtered whole.
 
+use std::ops::Range;
+
 use ndarray::{Array2, ArrayViewMut1, Axis, s};
 
 use super::error::PreprocessError;
-use super::recipe::{Recipe, Reference};
+use super::recipe::{Baseline, Recipe, Reference};
 use crate::data::corpora::Lead;
-use crate::numerics::dsp::{DspError, Sos, average_reference};
-use crate::signal::{Channel, Recording};
+use crate::numerics::dsp::{
+    DspError, Ends, Ratio, Resampler, Sos, average_reference, scale_causal, scale_whole, subtract_baseline,
+};
+use crate::signal::{Channel, Normalisation, Onset, Recording};
 
-/// The channels of `leads`, cut, filtered and referenced as `recipe` says, in its unit. NaN where samples are missing
-/// or the piece between two gaps is too short for the filter.
+/// How much of a recording there is, at the store's rate, and how its marks are counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extent {
+    /// Samples at the store's rate, after padding was cut.
+    pub samples: usize,
+    /// The store's rate.
+    pub rate_hz: f64,
+    /// Marks that stand at samples count this many a second.
+    marks_hz: f64,
+    /// From them to the store's rate.
+    ratio: Ratio,
+}
+
+impl Extent {
+    /// Of a recording that stays at its rate.
+    ///
+    /// # Errors
+    /// A rate that is none.
+    pub fn new(samples: usize, rate_hz: f64) -> Result<Self, PreprocessError> {
+        Ok(Self { samples, rate_hz, marks_hz: rate_hz, ratio: ratio(rate_hz, rate_hz)? })
+    }
+
+    /// Where a mark stands, at the store's rate; halves go up.
+    pub fn sample(&self, onset: Onset) -> i64 {
+        match onset {
+            Onset::Sample(sample) => self.ratio.index(sample),
+            Onset::Seconds(_) => onset.sample(self.rate_hz),
+        }
+    }
+
+    /// When a mark stands, before any rounding.
+    pub fn seconds(&self, onset: Onset) -> f64 {
+        onset.seconds(self.marks_hz)
+    }
+}
+
+/// The channels of `leads`: cut, resampled, filtered, freed of their baseline and referenced as `recipe` says, in its
+/// unit. NaN where samples are missing or the piece between two gaps is too short for the filter.
 ///
 /// # Shapes
 /// `[leads, samples]`
@@ -17,15 +57,24 @@ use crate::signal::{Channel, Recording};
 /// # Errors
 /// A channel in no voltage, channels of different length or rate, a recording too short for the filter.
 pub fn filtered(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Result<Array2<f64>, PreprocessError> {
-    let channels = picked(recording, leads)?;
-    let samples = kept_samples(&channels, recipe);
-    let mut signal = Array2::zeros((channels.len(), samples));
-    for (mut to, channel) in signal.axis_iter_mut(Axis(0)).zip(&channels) {
-        let factor = unit_factor(channel, recipe)?;
-        to.iter_mut().zip(&channel.samples).for_each(|(to, &x)| *to = f64::from(x) * factor);
+    let picked = Picked::of(recording, leads, recipe)?;
+    let mut signal = Array2::zeros((picked.channels.len(), picked.samples));
+    for (i, mut to) in signal.axis_iter_mut(Axis(0)).enumerate() {
+        let channel = picked.channels[i];
+        let factor = unit_factor(channel, &leads[i], recipe)?;
+        let values = channel.samples.iter().take(picked.kept[i]).map(|&x| f64::from(x) * factor);
+        if picked.ratios[i].is_one() {
+            to.iter_mut().zip(values).for_each(|(to, x)| *to = x);
+        } else {
+            resample(&Resampler::new(picked.ratios[i]), &values.collect::<Vec<_>>(), to);
+        }
     }
-    for filter in recipe.filters(rate_hz(&channels))? {
+    for filter in recipe.filters(picked.rate_hz)? {
         apply(&filter, &mut signal)?;
+    }
+    match recipe.baseline {
+        Baseline::None => {}
+        Baseline::Median => signal.axis_iter_mut(Axis(0)).for_each(|channel| free_of_baseline(channel, picked.rate_hz)),
     }
     match recipe.reference {
         Reference::None => {}
@@ -34,54 +83,162 @@ pub fn filtered(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Resul
     Ok(signal)
 }
 
-/// Length and rate of what [`filtered`] will give.
-pub(super) fn extent(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Result<(usize, f64), PreprocessError> {
-    let channels = picked(recording, leads)?;
-    Ok((kept_samples(&channels, recipe), rate_hz(&channels)))
-}
-
-fn rate_hz(channels: &[&Channel]) -> f64 {
-    channels.first().map_or(0.0, |channel| channel.rate_hz)
-}
-
-/// The channels in the order of the store; all of one rate and length.
-fn picked<'a>(recording: &'a Recording, leads: &[Lead]) -> Result<Vec<&'a Channel>, PreprocessError> {
-    let channels: Vec<&Channel> = leads.iter().filter_map(|lead| recording.channels.get(lead.channel)).collect();
-    if channels.len() != leads.len() || channels.is_empty() {
-        let found = recording.channels.iter().map(|channel| channel.label.clone()).collect();
-        let expected = leads.iter().map(|lead| lead.lead.clone()).collect();
-        return Err(PreprocessError::Leads { found, expected });
+/// What [`filtered`] will give, without filtering: its extent, and every fault that can be known before. Marks at
+/// samples are counted at `marks_hz`, those of the first channel where that is `None`.
+///
+/// # Errors
+/// As [`filtered`].
+pub fn extent(
+    recording: &Recording,
+    leads: &[Lead],
+    recipe: &Recipe,
+    marks_hz: Option<f64>,
+) -> Result<Extent, PreprocessError> {
+    let picked = Picked::of(recording, leads, recipe)?;
+    for (channel, lead) in picked.channels.iter().zip(leads) {
+        unit_factor(channel, lead, recipe)?;
     }
-    let first = channels[0];
-    let same = |channel: &&Channel| channel.rate_hz == first.rate_hz && channel.samples.len() == first.samples.len();
-    match channels.iter().find(|channel| !same(channel)) {
-        None => Ok(channels),
-        Some(other) => Err(PreprocessError::Channel {
-            label: other.label.clone(),
-            samples: other.samples.len(),
-            rate_hz: other.rate_hz,
-            expected: format!("{} at {} Hz as in {}", first.samples.len(), first.rate_hz, first.label),
-        }),
+    for filter in recipe.filters(picked.rate_hz)? {
+        let (samples, needed) = (picked.samples, filter.extension());
+        if samples <= needed {
+            return Err(PreprocessError::TooShort { samples, needed });
+        }
+    }
+    let marks_hz = marks_hz.unwrap_or(picked.channels[0].rate_hz);
+    Ok(Extent { samples: picked.samples, rate_hz: picked.rate_hz, marks_hz, ratio: ratio(marks_hz, picked.rate_hz)? })
+}
+
+/// The channels in the order of the store, and what is taken of them.
+struct Picked<'a> {
+    channels: Vec<&'a Channel>,
+    /// Samples before the padding, at the channel's rate.
+    kept: Vec<usize>,
+    /// To the store's rate.
+    ratios: Vec<Ratio>,
+    rate_hz: f64,
+    samples: usize,
+}
+
+impl<'a> Picked<'a> {
+    /// The channels have one rate and length, or, where all are resampled to one rate, one duration.
+    fn of(recording: &'a Recording, leads: &[Lead], recipe: &Recipe) -> Result<Self, PreprocessError> {
+        let channels: Vec<&Channel> = leads.iter().filter_map(|lead| recording.channels.get(lead.channel)).collect();
+        if channels.len() != leads.len() || channels.is_empty() {
+            let found = recording.channels.iter().map(|channel| channel.label.clone()).collect();
+            let expected = leads.iter().map(|lead| lead.lead.clone()).collect();
+            return Err(PreprocessError::Leads { found, expected });
+        }
+        let first = channels[0];
+        let rate_hz = recipe.store_rate_hz(first.rate_hz);
+        let ratios: Vec<Ratio> =
+            channels.iter().map(|channel| ratio(channel.rate_hz, rate_hz)).collect::<Result<_, _>>()?;
+        let kept = kept_samples(&channels, recipe);
+        let length = |(channel, ratio): (&&Channel, &Ratio)| ratio.length(channel.samples.len());
+        let whole = length((&first, &ratios[0]));
+        let fits = |(channel, ratio): &(&&Channel, &Ratio)| {
+            (recipe.rate_hz.is_some() || channel.rate_hz == first.rate_hz) && length((channel, ratio)) == whole
+        };
+        match channels.iter().zip(&ratios).find(|of| !fits(of)) {
+            None => {
+                // Where rates differ, padding may end between two samples of one channel.
+                let samples = ratios.iter().zip(&kept).map(|(ratio, &kept)| ratio.length(kept)).min().unwrap_or(0);
+                Ok(Self { channels, kept, ratios, rate_hz, samples })
+            }
+            Some((other, _)) => Err(PreprocessError::Channel {
+                label: other.label.clone(),
+                samples: other.samples.len(),
+                rate_hz: other.rate_hz,
+                expected: format!("{} at {} Hz as in {}", first.samples.len(), first.rate_hz, first.label),
+            }),
+        }
     }
 }
 
-/// Samples before the padding: the trailing ones that are zero in all channels.
-fn kept_samples(channels: &[&Channel], recipe: &Recipe) -> usize {
-    let samples = channels.first().map_or(0, |channel| channel.samples.len());
+fn ratio(from_hz: f64, to_hz: f64) -> Result<Ratio, PreprocessError> {
+    Ratio::of_rates(from_hz, to_hz).map_err(|error| PreprocessError::Resampling { message: error.to_string() })
+}
+
+/// Samples of each channel before the padding: the trailing ones that are zero in all of them.
+fn kept_samples(channels: &[&Channel], recipe: &Recipe) -> Vec<usize> {
+    let whole: Vec<usize> = channels.iter().map(|channel| channel.samples.len()).collect();
     if !recipe.cut_padding {
-        return samples;
+        return whole;
     }
-    let last_sign = |channel: &&Channel| channel.samples.iter().rposition(|&x| x != 0.0).map_or(0, |last| last + 1);
-    channels.iter().map(last_sign).max().unwrap_or(0)
+    let signs = |channel: &&Channel| channel.samples.iter().rposition(|&x| x != 0.0).map_or(0, |last| last + 1);
+    let first_hz = channels[0].rate_hz;
+    // In samples of the first channel: where rates differ, the sample in which the last sign lies.
+    let kept = |channel: &&Channel| (signs(channel) as f64 * (first_hz / channel.rate_hz)).ceil() as usize;
+    let kept = channels.iter().map(kept).max().unwrap_or(0);
+    let of = |(channel, whole): (&&Channel, usize)| {
+        ((kept as f64 * (channel.rate_hz / first_hz)).ceil() as usize).min(whole)
+    };
+    channels.iter().zip(whole).map(of).collect()
 }
 
-fn unit_factor(channel: &Channel, recipe: &Recipe) -> Result<f64, PreprocessError> {
-    if channel.unit == recipe.unit {
+/// What a channel's values are multiplied by. A unit that the recipe gives stands for one that is no voltage; it may
+/// not contradict one that is.
+fn unit_factor(channel: &Channel, lead: &Lead, recipe: &Recipe) -> Result<f64, PreprocessError> {
+    let label = || channel.label.clone();
+    let given = [&channel.label, &lead.lead, &lead.label].into_iter().find_map(|label| recipe.units.get(label));
+    let unit = match (channel.unit.microvolts(), given) {
+        (None, Some(given)) => given,
+        (Some(_), Some(given)) if *given != channel.unit => {
+            let (label, unit, given) = (label(), channel.unit.clone(), given.clone());
+            return Err(PreprocessError::OtherUnit { label, unit, given });
+        }
+        _ => &channel.unit,
+    };
+    if *unit == recipe.unit {
         return Ok(1.0);
     }
-    match (channel.unit.microvolts(), recipe.unit.microvolts()) {
+    match (unit.microvolts(), recipe.unit.microvolts()) {
         (Some(from), Some(to)) => Ok(from / to),
-        _ => Err(PreprocessError::Unit { label: channel.label.clone(), unit: channel.unit.to_string() }),
+        _ => Err(PreprocessError::Unit { label: label(), unit: unit.to_string() }),
+    }
+}
+
+/// Resamples a channel, piece by piece where samples are missing.
+fn resample(resampler: &Resampler, values: &[f64], mut to: ArrayViewMut1<'_, f64>) {
+    if values.iter().all(|x| x.is_finite()) {
+        to.iter_mut().zip(resampler.resample(values, Ends::Line)).for_each(|(to, x)| *to = x);
+        return;
+    }
+    to.fill(f64::NAN);
+    for piece in pieces(values.len(), |i| values[i].is_finite()) {
+        let (first, resampled) = resampler.piece(&values[piece.clone()], piece.start, Ends::Line);
+        to.iter_mut().skip(first).zip(resampled).for_each(|(to, x)| *to = x);
+    }
+}
+
+/// Subtracts the baseline of each stretch of finite values.
+fn free_of_baseline(mut channel: ArrayViewMut1<'_, f64>, rate_hz: f64) {
+    let mut values = channel.to_vec();
+    for piece in pieces(values.len(), |i| channel[i].is_finite()) {
+        subtract_baseline(&mut values[piece], rate_hz);
+    }
+    channel.iter_mut().zip(values).for_each(|(to, x)| *to = x);
+}
+
+/// The longest stretches of places that are there.
+fn pieces(n: usize, is_there: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut first = 0;
+    while let Some(start) = (first..n).find(|&i| is_there(i)) {
+        let end = (start..n).find(|&i| !is_there(i)).unwrap_or(n);
+        pieces.push(start..end);
+        first = end;
+    }
+    pieces
+}
+
+/// Scales whole channels where the recipe does so before windows are cut: the samples of a store are then without unit.
+pub(super) fn normalise(signal: &mut Array2<f64>, rate_hz: f64, recipe: &Recipe) {
+    for channel in signal.axis_iter_mut(Axis(0)) {
+        match recipe.normalisation {
+            Normalisation::None | Normalisation::Window => {}
+            Normalisation::Record => scale_whole(channel),
+            Normalisation::Causal => scale_causal(channel, rate_hz, recipe.causal_s),
+        }
     }
 }
 
@@ -107,15 +264,13 @@ fn too_short(error: &DspError, needed: usize) -> PreprocessError {
 
 /// Filters each stretch of finite values; one too short to be filtered is as good as missing.
 fn apply_in_pieces(filter: &Sos, mut channel: ArrayViewMut1<'_, f64>) {
-    let mut first = 0;
-    while first < channel.len() {
-        let end = (first..channel.len()).find(|&i| !channel[i].is_finite()).unwrap_or(channel.len());
-        let piece = channel.slice_mut(s![first..end]);
-        if filter.zero_phase(piece.insert_axis(Axis(0))).is_err() {
-            channel.slice_mut(s![first..end]).fill(f64::NAN);
+    let there: Vec<bool> = channel.iter().map(|x| x.is_finite()).collect();
+    channel.iter_mut().zip(&there).filter(|(_, there)| !**there).for_each(|(x, _)| *x = f64::NAN);
+    for piece in pieces(there.len(), |i| there[i]) {
+        let values = channel.slice_mut(s![piece.clone()]);
+        if filter.zero_phase(values.insert_axis(Axis(0))).is_err() {
+            channel.slice_mut(s![piece]).fill(f64::NAN);
         }
-        first = (end..channel.len()).find(|&i| channel[i].is_finite()).unwrap_or(channel.len());
-        channel.slice_mut(s![end..first]).fill(f64::NAN);
     }
 }
 
@@ -164,7 +319,8 @@ mod tests {
         other.extend([0.0; 30]);
         other[410] = 1.0;
         let (both, leads) = recording(vec![one.clone(), other], Unit::Microvolt);
-        assert_eq!(extent(&both, &leads, &raw()).unwrap(), (411, 160.0));
+        let given = extent(&both, &leads, &raw(), None).unwrap();
+        assert_eq!((given.samples, given.rate_hz), (411, 160.0));
         let whole = Recipe { cut_padding: false, ..raw() };
         assert_eq!(filtered(&both, &leads, &whole).unwrap().dim(), (2, 430));
     }
@@ -179,10 +335,81 @@ mod tests {
     }
 
     #[test]
+    fn unit_of_the_recipe_stands_for_a_missing_one_and_denies_none() {
+        let plain = Recipe { pass: crate::data::preprocess::Pass::None, ..raw() };
+        let with = |label: &str| Recipe { units: [(label.to_owned(), Unit::Millivolt)].into(), ..plain.clone() };
+        let (blank, leads) = recording(vec![vec![0.5]], Unit::Other(String::new()));
+        assert!(matches!(filtered(&blank, &leads, &plain), Err(PreprocessError::Unit { .. })));
+        // By the label of the file, or by that of the store.
+        for label in ["c", "c0"] {
+            assert_eq!(filtered(&blank, &leads, &with(label)).unwrap(), ndarray::array![[500.0]]);
+        }
+        assert!(filtered(&blank, &leads, &with("d")).is_err());
+        let (micro, leads) = recording(vec![vec![0.5]], Unit::Microvolt);
+        assert!(matches!(filtered(&micro, &leads, &with("c")), Err(PreprocessError::OtherUnit { .. })));
+    }
+
+    #[test]
     fn unequal_channels_and_short_recordings_are_refused() {
         let (unequal, leads) = recording(vec![wave(400), wave(399)], Unit::Microvolt);
         assert!(matches!(filtered(&unequal, &leads, &raw()), Err(PreprocessError::Channel { samples: 399, .. })));
         let (short, leads) = recording(vec![wave(20)], Unit::Microvolt);
         assert!(matches!(filtered(&short, &leads, &raw()), Err(PreprocessError::TooShort { samples: 20, .. })));
+        assert!(matches!(extent(&short, &leads, &raw(), None), Err(PreprocessError::TooShort { samples: 20, .. })));
+    }
+
+    #[test]
+    fn other_rates_are_resampled_to_the_recipes() {
+        let recipe = Recipe { rate_hz: Some(100.0), pass: crate::data::preprocess::Pass::None, ..raw() };
+        let (mut mixed, leads) = recording(vec![wave(480), wave(240)], Unit::Microvolt);
+        mixed.channels[1].rate_hz = 80.0;
+        let given = extent(&mixed, &leads, &recipe, None).unwrap();
+        assert_eq!((given.samples, given.rate_hz), (300, 100.0));
+        assert_eq!(filtered(&mixed, &leads, &recipe).unwrap().dim(), (2, 300));
+        // At 160 Hz sample 4 lies at 2.5 of 100 Hz, which goes up; marks may be counted at a rate of their own.
+        assert_eq!(given.sample(Onset::Sample(4)), 3);
+        assert_eq!(given.seconds(Onset::Sample(4)), 0.025);
+        assert_eq!(extent(&mixed, &leads, &recipe, Some(80.0)).unwrap().sample(Onset::Sample(4)), 5);
+        // Without a rate of the recipe's own they do not fit together.
+        assert!(matches!(extent(&mixed, &leads, &raw(), None), Err(PreprocessError::Channel { .. })));
+        mixed.channels[1].samples.pop();
+        assert!(matches!(extent(&mixed, &leads, &recipe, None), Err(PreprocessError::Channel { .. })));
+    }
+
+    #[test]
+    fn gap_is_resampled_around() {
+        let recipe = Recipe { rate_hz: Some(80.0), pass: crate::data::preprocess::Pass::None, ..raw() };
+        let mut gapped = wave(400);
+        gapped[200..210].fill(f32::NAN);
+        gapped[399] = f32::INFINITY;
+        let (recording, leads) = recording(vec![gapped], Unit::Microvolt);
+        let given = filtered(&recording, &leads, &recipe).unwrap();
+        let missing: Vec<usize> = (0..200).filter(|&t| !given[[0, t]].is_finite()).collect();
+        assert_eq!(missing, [100, 101, 102, 103, 104]);
+    }
+
+    #[test]
+    fn baseline_is_subtracted_after_filtering_and_around_gaps() {
+        let recipe = Recipe { baseline: Baseline::Median, pass: crate::data::preprocess::Pass::None, ..raw() };
+        let mut drift: Vec<f32> = (0..800).map(|t| t as f32 * 0.01).collect();
+        drift[400] = f32::NAN;
+        let (recording, leads) = recording(vec![drift], Unit::Microvolt);
+        let given = filtered(&recording, &leads, &recipe).unwrap();
+        assert!(given[[0, 400]].is_nan());
+        assert!((100..300).chain(500..700).all(|t| given[[0, t]].abs() < 1e-6));
+    }
+
+    #[test]
+    fn whole_recordings_are_scaled_on_request() {
+        let (recording, leads) = recording(vec![wave(800)], Unit::Microvolt);
+        let signal = filtered(&recording, &leads, &raw()).unwrap();
+        for normalisation in [Normalisation::None, Normalisation::Window] {
+            let mut given = signal.clone();
+            normalise(&mut given, 160.0, &Recipe { normalisation, ..raw() });
+            assert_eq!(given, signal);
+        }
+        let mut given = signal.clone();
+        normalise(&mut given, 160.0, &Recipe { normalisation: Normalisation::Record, ..raw() });
+        assert!(given.mean().unwrap().abs() < 1e-9 && (given.std(0.0) - 1.0).abs() < 1e-9);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::failure::Failure;
 use super::windows::Dropped;
 use crate::data::corpora::Excluded;
 use crate::signal::{Reject, WindowTable};
@@ -42,6 +43,17 @@ pub struct Rejected {
     pub windows: usize,
 }
 
+/// Recordings that were brought to the store's rate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Resampled {
+    /// Rate at which they were recorded.
+    pub recorded_hz: f64,
+    /// The store's.
+    pub rate_hz: f64,
+    /// How many.
+    pub recordings: usize,
+}
+
 /// What a store holds and what was left out of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -67,6 +79,10 @@ pub struct Summary {
     pub rejected: Vec<Rejected>,
     /// Marks that gave no row.
     pub dropped: Dropped,
+    /// Recordings that were resampled, by their rate.
+    pub resampled: Vec<Resampled>,
+    /// Recordings that failed and are missing, because the recipe allowed it.
+    pub failed: Vec<Failure>,
     /// What was odd in the files, each with its recording.
     pub warnings: Vec<String>,
 }

@@ -7,9 +7,9 @@ use super::error::PreprocessError;
 use super::recipe::{Edge, Recipe};
 use super::reject::reject;
 use super::rr::rr_features;
-use super::signal::{extent, filtered};
+use super::signal::{Extent, extent, filtered, normalise};
 use crate::data::corpora::Lead;
-use crate::signal::{Event, Recording, RrFeatures, WindowRow, WindowSpec, seconds_to_samples};
+use crate::signal::{Event, Normalisation, Recording, Reject, RrFeatures, WindowRow, WindowSpec, seconds_to_samples};
 
 /// Where a row lies in its recording; samples at the recording's rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +61,7 @@ pub struct Plan {
 /// Rows with their samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Windows {
-    /// `[rows, channels, stored]`, in the recipe's unit, not normalised, without NaN.
+    /// `[rows, channels, stored]`, without NaN; in the recipe's unit, unless it normalises whole recordings.
     pub samples: Array3<f32>,
     /// One entry a row; `subject` and `recording` are 0 until a store numbers them.
     pub rows: Vec<WindowRow>,
@@ -81,27 +81,30 @@ pub fn windows(
     events: &[Event],
     recipe: &Recipe,
 ) -> Result<Windows, PreprocessError> {
-    let (samples, rate_hz) = extent(recording, leads, recipe)?;
-    recipe.check(rate_hz)?;
-    let plan = plan(events, samples, rate_hz, recipe);
-    let spec = spec(&plan.places, rate_hz, recipe);
-    let signal = filtered(recording, leads, recipe)?;
-    let (samples, rows) = cut(&signal, &plan.places, &spec, recipe);
+    recipe.check(leads.iter().find_map(|lead| recording.channels.get(lead.channel)).map_or(0.0, |it| it.rate_hz))?;
+    let extent = extent(recording, leads, recipe, None)?;
+    let plan = plan(events, &extent, recipe);
+    let spec = spec(plan.places.iter().copied(), extent.rate_hz, recipe);
+    let mut signal = filtered(recording, leads, recipe)?;
+    let rejects = rejects(&signal, &plan.places, recipe);
+    normalise(&mut signal, extent.rate_hz, recipe);
+    let (samples, rows) = cut(&signal, &plan.places, &rejects, &spec);
     Ok(Windows { samples, rows, spec, dropped: plan.dropped })
 }
 
-/// Places the windows of a recording of `samples` samples. A mark without duration (a beat) gives the window around
-/// it, one with a duration (a trial) its stretch, and a stretch over `slide_over_s` windows by sliding.
-pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> Plan {
+/// Places the windows of a recording. A mark without duration (a beat) gives the window around it, one with a duration
+/// (a trial) its stretch, and a stretch over `slide_over_s` windows by sliding.
+pub fn plan(events: &[Event], extent: &Extent, recipe: &Recipe) -> Plan {
+    let rate_hz = extent.rate_hz;
     let length = seconds_to_samples(recipe.window_s, rate_hz);
     let before = seconds_to_samples(recipe.before_s, rate_hz);
     let hop = seconds_to_samples(recipe.hop_s, rate_hz).max(1);
-    let samples = samples as i64;
-    let mut rr = rr_of_events(events, rate_hz).into_iter();
+    let samples = extent.samples as i64;
+    let mut rr = if recipe.rr { rr_of_events(events, extent) } else { Vec::new() }.into_iter();
     let mut plan = Plan::default();
     for event in events {
         let rr = rr.next().flatten();
-        let onset = event.onset.sample(rate_hz);
+        let onset = extent.sample(event.onset);
         let label = event.class;
         if onset < 0 || onset >= samples {
             plan.dropped.outside += 1;
@@ -133,10 +136,10 @@ pub fn plan(events: &[Event], samples: usize, rate_hz: f64, recipe: &Recipe) -> 
 }
 
 /// The RR features of every event that is a beat (a mark with a class and without duration), windowed or not.
-fn rr_of_events(events: &[Event], rate_hz: f64) -> Vec<Option<RrFeatures>> {
+fn rr_of_events(events: &[Event], extent: &Extent) -> Vec<Option<RrFeatures>> {
     let mut beats: Vec<(f64, usize)> = (events.iter().enumerate())
         .filter(|(_, event)| event.duration_s.is_none() && event.class.is_some())
-        .map(|(i, event)| (event.onset.seconds(rate_hz), i))
+        .map(|(i, event)| (extent.seconds(event.onset), i))
         .collect();
     // Marks may stand out of order in a file.
     beats.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -166,36 +169,54 @@ fn padding(place: &Place, samples: i64) -> u32 {
 
 /// How rows at these places are laid out: the span is the longest stretch. Where no mark made a row, evaluation reads
 /// from the start.
-pub(super) fn spec(places: &[Place], rate_hz: f64, recipe: &Recipe) -> WindowSpec {
+pub(super) fn spec(places: impl Iterator<Item = Place> + Clone, rate_hz: f64, recipe: &Recipe) -> WindowSpec {
     let samples = |seconds: f64| seconds_to_samples(seconds, rate_hz) as u32;
     let length = samples(recipe.window_s);
-    let marked = places.iter().any(|place| place.event.is_some());
+    let marked = places.clone().any(|place| place.event.is_some());
     WindowSpec {
         rate_hz,
         length,
-        span: places.iter().map(|place| place.trial_samples).max().unwrap_or(length).max(length),
+        span: places.map(|place| place.trial_samples).max().unwrap_or(length).max(length),
         margin: samples(recipe.margin_s),
         eval_offset: if marked { samples(recipe.eval_offset_s) } else { 0 },
         normalisation: recipe.normalisation,
     }
 }
 
-/// Cuts rows out of a filtered recording. Past its ends the end sample is repeated; what is missing becomes zero, and
-/// a row whose stretch it touches is rejected.
+/// Judges the stretches of a filtered recording, before anything is scaled.
+///
+/// # Shapes
+/// `signal`: `[channels, samples]`; gives one verdict a place
+pub fn rejects(signal: &Array2<f64>, places: &[Place], recipe: &Recipe) -> Vec<Option<Reject>> {
+    let n = signal.dim().1 as i64;
+    let judge = |place: &Place| {
+        // Past an end the end sample is repeated: it says no more than once.
+        let first = place.start.clamp(0, n - 1);
+        let last = (place.start + i64::from(place.trial_samples) - 1).clamp(0, n - 1);
+        reject(signal.slice(s![.., first as usize..=last as usize]), recipe)
+    };
+    places.iter().map(judge).collect()
+}
+
+/// Cuts rows out of a filtered recording. Past its ends the end sample is repeated; what is missing becomes zero.
 ///
 /// # Shapes
 /// `signal`: `[channels, samples]`; gives `[rows, channels, stored]`
 pub fn cut(
     signal: &Array2<f64>,
     places: &[Place],
+    rejects: &[Option<Reject>],
     spec: &WindowSpec,
-    recipe: &Recipe,
 ) -> (Array3<f32>, Vec<WindowRow>) {
     let (channels, n) = signal.dim();
     let margin = i64::from(spec.margin);
+    let warm_up = match spec.normalisation {
+        Normalisation::Causal => seconds_to_samples(1.0, spec.rate_hz),
+        Normalisation::None | Normalisation::Window | Normalisation::Record => 0,
+    };
     let mut samples = Array3::zeros((places.len(), channels, spec.stored()));
     let mut rows = Vec::with_capacity(places.len());
-    for (place, mut row) in places.iter().zip(samples.axis_iter_mut(Axis(0))) {
+    for ((place, reject), mut row) in places.iter().zip(rejects).zip(samples.axis_iter_mut(Axis(0))) {
         let first = place.start - margin;
         for (from, mut to) in signal.axis_iter(Axis(0)).zip(row.axis_iter_mut(Axis(0))) {
             for (j, to) in to.iter_mut().enumerate() {
@@ -203,8 +224,6 @@ pub fn cut(
                 *to = from[t as usize] as f32;
             }
         }
-        let stretch = row.slice(s![.., margin as usize..margin as usize + place.trial_samples as usize]);
-        let rejected = reject(stretch, recipe);
         let (left, right) = real_neighbours(row.view(), place, spec, n as i64);
         row.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
         rows.push(WindowRow {
@@ -217,8 +236,8 @@ pub fn cut(
             padding: padding(place, n as i64),
             left,
             right,
-            reject: rejected,
-            warm_up: false,
+            reject: *reject,
+            warm_up: place.start < warm_up,
             rr: place.rr,
         });
     }

@@ -102,7 +102,7 @@ fn long_stretch_is_slid_over_and_its_rest_counted() {
     assert_eq!((given.spec.span, given.spec.eval_offset), (320, 0));
     let overlapping = Recipe { hop_s: 1.0, ..unfiltered(SignalKind::Eeg) };
     let events = [trial(0.0, 60.0)];
-    assert_eq!(plan(&events, 960, 160.0, &overlapping).places.len(), 5);
+    assert_eq!(plan(&events, &Extent::new(960, 160.0).unwrap(), &overlapping).places.len(), 5);
 }
 
 #[test]
@@ -128,4 +128,74 @@ fn any_setting_of_the_plan_fits_what_the_store_demands() {
         assert!(row.left <= spec.margin && row.right <= spec.margin + spec.span - row.trial_samples);
     }
     assert_eq!(given.rows.len() + given.dropped.outside, 40);
+}
+
+#[test]
+fn rows_are_judged_before_they_are_scaled_and_the_first_second_warms_up() {
+    let (recording, leads) = ramp(5000, 160.0, Unit::Microvolt);
+    let events = [trial(0.0, 3.0), trial(0.99, 3.0), trial(1.0, 3.0), trial(20.0, 3.0)];
+    let with = |normalisation| {
+        let recipe = Recipe { normalisation, amplitude_uv: Some(2000.0), ..unfiltered(SignalKind::Eeg) };
+        windows(&recording, &leads, &events, &recipe).unwrap()
+    };
+    let plain = with(Normalisation::None);
+    for (normalisation, warm) in
+        [(Normalisation::None, 0), (Normalisation::Window, 0), (Normalisation::Record, 0), (Normalisation::Causal, 2)]
+    {
+        let given = with(normalisation);
+        let rejects: Vec<_> = given.rows.iter().map(|row| row.reject).collect();
+        assert_eq!(rejects, [None, None, None, Some(Reject::Amplitude)], "{normalisation:?}");
+        assert_eq!(given.rows.iter().take_while(|row| row.warm_up).count(), warm, "{normalisation:?}");
+        assert_eq!(given.rows.iter().filter(|row| row.warm_up).count(), warm, "{normalisation:?}");
+        let scaled = matches!(normalisation, Normalisation::Record | Normalisation::Causal);
+        assert_eq!(given.samples == plain.samples, !scaled, "{normalisation:?}");
+        assert_eq!(given.spec.normalisation, normalisation);
+    }
+}
+
+#[test]
+fn rows_of_beats_carry_rr_features_where_the_recipe_says_so() {
+    let (recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    // Out of order, one at the very end, one without a class.
+    let events = [beat(1000), beat(700), beat(1360), Event { class: None, ..beat(1100) }, beat(4999)];
+    let recipe = unfiltered(SignalKind::Ecg);
+    let given = windows(&recording, &leads, &events, &recipe).unwrap();
+    let pre_s: Vec<_> =
+        given.rows.iter().map(|row| row.rr.map(|rr| rr.of(crate::signal::RrSet::RrSeconds)[0])).collect();
+    assert_eq!(pre_s[0], Some((300.0_f64 / 360.0) as f32));
+    assert_eq!(pre_s[2], Some(1.0));
+    assert_eq!((pre_s[3], pre_s[4]), (None, Some(3.0)));
+    // A window that is dropped at the edge still counts as a beat.
+    let dropped = windows(&recording, &leads, &events, &Recipe { edge: Edge::Drop, ..recipe.clone() }).unwrap();
+    assert_eq!(
+        dropped.rows[..4].iter().map(|row| row.rr).collect::<Vec<_>>(),
+        given.rows[..4].iter().map(|row| row.rr).collect::<Vec<_>>()
+    );
+    let without = windows(&recording, &leads, &events, &Recipe { rr: false, ..recipe }).unwrap();
+    assert!(without.rows.iter().all(|row| row.rr.is_none()));
+}
+
+#[test]
+fn marks_move_with_the_rate() {
+    let (recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    let recipe = Recipe { rate_hz: Some(128.0), ..unfiltered(SignalKind::Ecg) };
+    let given = windows(&recording, &leads, &[beat(1000)], &recipe).unwrap();
+    let row = &given.rows[0];
+    assert_eq!((given.spec.rate_hz, given.spec.length, row.event), (128.0, 250, Some(356)));
+    // The ramp has the value of its place, counted at 360 Hz.
+    let value = given.samples[[0, 0, (356 - row.start) as usize + given.spec.margin as usize]];
+    assert!((f64::from(value) - 356.0 * 360.0 / 128.0).abs() < 0.5, "{value}");
+}
+
+#[test]
+fn tail_without_samples_and_infinite_values_reject_only_what_they_touch() {
+    let (mut recording, leads) = ramp(5000, 360.0, Unit::Millivolt);
+    // A skewed channel ends early; a gain of nearly nothing makes values infinite.
+    recording.channels[0].samples[4990..].fill(f32::NAN);
+    recording.channels[0].samples[2000] = f32::INFINITY;
+    let recipe = Recipe { reference: crate::data::preprocess::Reference::None, ..Recipe::defaults(SignalKind::Ecg) };
+    let given = windows(&recording, &leads, &[beat(1000), beat(2100), beat(3000), beat(4900)], &recipe).unwrap();
+    let rejects: Vec<_> = given.rows.iter().map(|row| row.reject).collect();
+    assert_eq!(rejects, [None, Some(Reject::NonFinite), None, Some(Reject::NonFinite)]);
+    assert!(given.samples.iter().all(|x| x.is_finite()));
 }

@@ -55,6 +55,11 @@ impl Ratio {
         self.down
     }
 
+    /// Whether the rates are equal.
+    pub fn is_one(self) -> bool {
+        self.up == self.down
+    }
+
     /// Where a sample of the one rate lies at the other: `floor(sample up / down + 1/2)`.
     pub fn index(self, sample: i64) -> i64 {
         let (up, down) = (i128::from(self.up), i128::from(self.down));

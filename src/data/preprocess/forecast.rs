@@ -1,0 +1,183 @@
+//! What making a store would take: told by a dry run, and checked before anything is written.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::error::PreprocessError;
+use super::failure::Failure;
+use super::parallel::Crew;
+use super::recipe::{Baseline, Pass, Recipe};
+use super::signal::filtered;
+use super::summary::{Resampled, by_class};
+use super::survey::{Planned, Survey};
+use super::windows::Dropped;
+use super::workers::{ROWS_AT_ONCE, read_leads};
+use crate::base::{Watch, available_memory_bytes, free_disk_bytes};
+use crate::data::corpora::{Corpus, Excluded};
+use crate::data::store::Compression;
+
+/// Windows of one class, before they are judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExpectedCount {
+    /// Its name; `None`: stretches without a class, for pretraining only.
+    pub class: Option<String>,
+    /// Rows of it.
+    pub windows: usize,
+}
+
+/// What a store would hold and cost. Every file was read and checked for it; nothing was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Where it would lie.
+    pub store: PathBuf,
+    /// Corpus.
+    pub corpus: String,
+    /// Number of recordings.
+    pub recordings: usize,
+    /// Number of people.
+    pub subjects: usize,
+    /// Number of rows.
+    pub windows: usize,
+    /// Rows by class, in the corpus's order, those without a class last.
+    pub classes: Vec<ExpectedCount>,
+    /// Size of the store; of a compressed one, what it takes while it is made.
+    pub bytes: u64,
+    /// Free space where it would lie; `None` where the system does not tell.
+    pub free_disk_bytes: Option<u64>,
+    /// Memory that making it takes at most.
+    pub memory_bytes: u64,
+    /// Memory that can be had; `None` where the system does not tell.
+    pub available_memory_bytes: Option<u64>,
+    /// Time for filtering and cutting, by that of the first recording; a slow disk adds to it.
+    pub expected_s: f64,
+    /// Recordings left out, each with its reason.
+    pub excluded: Vec<Excluded>,
+    /// Recordings that failed and would be left out.
+    pub failed: Vec<Failure>,
+    /// Recordings that would be resampled.
+    pub resampled: Vec<Resampled>,
+    /// Marks that give no row.
+    pub dropped: Dropped,
+    /// What was odd in the files, each with its recording.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at a corpus as [`write_store`](super::write_store) does, and tells what it would make of it.
+///
+/// # Errors
+/// As [`write_store`](super::write_store), short disk and memory excepted: they are told.
+pub fn forecast(
+    corpus: &dyn Corpus,
+    recipe: &Recipe,
+    out: &Path,
+    threads: usize,
+    watch: &Watch,
+) -> Result<Forecast, PreprocessError> {
+    let crew = Crew { threads, watch };
+    let survey = Survey::of(corpus, recipe, crew)?;
+    let needs = Needs::of(&survey, recipe, threads);
+    let names = corpus.classes();
+    let counts = by_class(survey.labels(), names.len());
+    let named = names.into_iter().map(Some).chain([None]).zip(counts);
+    let classes = named.map(|(class, windows)| ExpectedCount { class, windows });
+    let mut subjects: Vec<&str> = survey.list.iter().map(|of| of.subject.0.as_str()).collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    Ok(Forecast {
+        store: out.to_owned(),
+        corpus: corpus.name().to_owned(),
+        recordings: survey.list.len(),
+        subjects: subjects.len(),
+        windows: survey.rows(),
+        classes: classes.filter(|count| count.class.is_some() || count.windows > 0).collect(),
+        bytes: needs.store_bytes,
+        free_disk_bytes: free_disk_bytes(out),
+        memory_bytes: needs.memory_bytes,
+        available_memory_bytes: available_memory_bytes(),
+        expected_s: expected_s(&survey, recipe, crew)?,
+        resampled: survey.resampled(),
+        dropped: survey.dropped(),
+        warnings: survey.warnings(),
+        excluded: survey.excluded,
+        failed: survey.failures,
+    })
+}
+
+/// Filters the first recording that has windows and scales its time by the samples of all.
+fn expected_s(survey: &Survey, recipe: &Recipe, crew: Crew<'_>) -> Result<f64, PreprocessError> {
+    let size = |planned: &Planned| (planned.samples * planned.leads.len()) as f64;
+    let mut with_windows = survey.list.iter().zip(&survey.planned).filter(|(_, planned)| !planned.places.is_empty());
+    let Some((of, planned)) = with_windows.next() else { return Ok(0.0) };
+    let stopwatch = crew.watch.stopwatch();
+    let (recording, leads) = read_leads(of, &planned.leads, recipe)?;
+    filtered(&recording, &leads, recipe)?;
+    let share = size(planned).max(1.0) / survey.planned.iter().map(size).sum::<f64>().max(1.0);
+    Ok(stopwatch.elapsed().as_secs_f64() / share / crew.workers(survey.list.len()) as f64)
+}
+
+/// What making a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) store_bytes: u64,
+    pub(super) memory_bytes: u64,
+}
+
+/// Bytes of a row in the tables of a store, and in memory while it is made.
+const ROW_TABLE_BYTES: u64 = 160;
+const ROW_MEMORY_BYTES: u64 = 3 * 176;
+/// The program, HDF5, the tables of recordings.
+const PROGRAM_BYTES: u64 = 24 << 20;
+
+impl Needs {
+    pub(super) fn of(survey: &Survey, recipe: &Recipe, threads: usize) -> Self {
+        let rows = survey.rows() as u64;
+        let channels = survey.planned.first().map_or(0, |first| first.leads.len()) as u64;
+        let row_bytes = channels * survey.spec.stored() as u64 * 4;
+        let of_one = survey.planned.iter().map(|planned| worker_bytes(planned, recipe)).max().unwrap_or(0);
+        // Cut, and a second time in the order of the file.
+        let of_rows = 2 * ROWS_AT_ONCE as u64 * row_bytes;
+        let workers = Crew { threads, watch: &Watch::default() }.workers(survey.list.len()) as u64;
+        // Rows wait as they are until they are packed in order; how small that makes them shows only then.
+        let copies = if recipe.compress == Compression::None { 1 } else { 2 };
+        Self {
+            store_bytes: rows * (copies * row_bytes + ROW_TABLE_BYTES) + (64 << 10),
+            memory_bytes: PROGRAM_BYTES + rows * ROW_MEMORY_BYTES + workers * (of_one + of_rows),
+        }
+    }
+
+    /// Refuses a store that there is no room for, before anything is written.
+    pub(super) fn check(&self, out: &Path, threads: usize) -> Result<(), PreprocessError> {
+        match free_disk_bytes(out) {
+            Some(free) if free < self.store_bytes => {
+                let needed = self.store_bytes;
+                return Err(PreprocessError::Disk { store: out.to_owned(), needed, free });
+            }
+            _ => {}
+        }
+        match available_memory_bytes() {
+            Some(available) if available < self.memory_bytes => {
+                Err(PreprocessError::Memory { needed: self.memory_bytes, available, threads })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Memory of a worker at its fullest: the first pass holds a file whole, the second its picked channels as they are
+/// recorded and in double precision, and once more what a filter works on.
+fn worker_bytes(planned: &Planned, recipe: &Recipe) -> u64 {
+    let (all, picked) = planned.recorded;
+    let (samples, channels) = (planned.samples as u64, planned.leads.len() as u64);
+    let filter = match (recipe.pass, recipe.notch_hz.is_empty()) {
+        (Pass::None, true) => 0,
+        _ => samples * channels.min(8),
+    };
+    let baseline = match recipe.baseline {
+        Baseline::None => 0,
+        Baseline::Median => 5 * samples,
+    };
+    let resampling = if recipe.rate_hz.is_some() { 2 * samples + picked / channels.max(1) } else { 0 };
+    let doubles = samples * channels + filter.max(baseline).max(resampling);
+    (4 * all).max(4 * picked + 8 * doubles)
+}
