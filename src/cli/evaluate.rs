@@ -1,9 +1,12 @@
 //! `biossl evaluate`: the test, once everything is pretrained.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::base::Watch;
-use crate::pipeline::Run;
+use crate::pipeline::{Run, Seen, admit};
+use crate::runs::Existing;
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -17,13 +20,28 @@ use super::run::Report;
 pub(super) struct Evaluate {
     #[command(flatten)]
     request: Request,
+    /// Judge this encoder (a checkpoint, an `encoder.safetensors`, a state_dict from elsewhere) in place of the
+    /// pipeline's arms, in a run folder of its own. One made for other windows, or pretrained on people whom the split
+    /// keeps apart, is refused.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Take an encoder that has seen people who judge it, and say so in its name.
+    #[arg(long, requires = "checkpoint")]
+    transductive: bool,
 }
 
 impl Evaluate {
     pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
-        let evaluated = Run::pretrained(&pipeline, &means)?.score()?;
+        let evaluated = match &self.checkpoint {
+            None => Run::pretrained(&pipeline, &means)?.score()?,
+            Some(checkpoint) => {
+                let policy = if self.transductive { Seen::Said } else { Seen::Refused };
+                admit(&pipeline, checkpoint, policy, &means)?;
+                Run::begin(&pipeline, Existing::Refuse, &means)?.score_outside(checkpoint, policy)?
+            }
+        };
         output::print(global.form(), &Report::new(&pipeline, evaluated)).map_err(Failure::stdout)?;
         Ok(exit::DONE)
     }

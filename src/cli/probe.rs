@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
-use crate::pipeline::{FittedLine, Run, fit_checkpoint};
+use crate::pipeline::{FittedLine, Run, Seen, fit_checkpoint};
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -20,10 +20,14 @@ use super::request::{self, Request};
 pub(super) struct Fit {
     #[command(flatten)]
     request: Request,
-    /// One encoder instead of those in the run folder; nothing is written then. One made for other windows, or
-    /// pretrained on people whom the split keeps apart, is refused.
+    /// One encoder instead of those in the run folder (a checkpoint, an `encoder.safetensors`, a state_dict from
+    /// elsewhere); nothing is written then. One made for other windows, or pretrained on people whom the split keeps
+    /// apart, is refused.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Take an encoder that has seen people who judge it, and say so in its name.
+    #[arg(long, requires = "checkpoint")]
+    transductive: bool,
 }
 
 #[derive(Serialize)]
@@ -37,7 +41,10 @@ impl Fit {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
         let classifiers = match &self.checkpoint {
-            Some(checkpoint) => fit_checkpoint(&pipeline, checkpoint, way, &means)?,
+            Some(checkpoint) => {
+                let policy = if self.transductive { Seen::Said } else { Seen::Refused };
+                fit_checkpoint(&pipeline, checkpoint, (way, policy), &means)?
+            }
             None => Run::pretrained(&pipeline, &means)?.fit(way)?,
         };
         output::print(global.form(), &Fitted { classifiers }).map_err(Failure::stdout)?;

@@ -42,23 +42,21 @@ pub enum PipelineError {
         needed: String,
     },
     /// A checkpoint made for other windows.
-    #[error("{}: made for {what} {found}, the store has {needed}", path.display())]
+    #[error("{}: the encoder was made for other windows: {differences}", path.display())]
     #[diagnostic(help(
         "take a checkpoint that was pretrained on this recipe, or the pipeline that it was pretrained with"
     ))]
     ForeignCheckpoint {
         /// The checkpoint.
         path: PathBuf,
-        /// What differs.
-        what: &'static str,
-        /// In the checkpoint.
-        found: String,
-        /// In the store.
-        needed: String,
+        /// What differs: the encoder's side and the store's.
+        differences: Differences,
     },
     /// A checkpoint that saw people whom the split keeps from training.
     #[error("{}: pretraining saw people whom fold {fold} validates or tests on: {subjects}", path.display())]
-    #[diagnostic(help("pretrain on this split's pool; a score on people the encoder has seen would say nothing"))]
+    #[diagnostic(help(
+        "pretrain on this split's pool: a score on people whom the encoder has seen says little. --transductive gives it all the same, with that word in the arm's name"
+    ))]
     Leak {
         /// The checkpoint.
         path: PathBuf,

@@ -15,8 +15,8 @@ use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::train::Pretrained;
 use crate::numerics::metrics::Classes;
 
-use super::error::PipelineError;
 use super::means::Means;
+use super::outside::{self, Seen};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::stages::draw;
@@ -89,64 +89,26 @@ pub(super) fn way(pipeline: &Pipeline, name: &str) -> Chosen<dyn Downstream> {
 /// Fits a way on the encoder of any checkpoint, in every fold of the pipeline's split.
 ///
 /// # Errors
-/// A checkpoint that is damaged, made for other windows, or pretrained on people whom the split tests.
+/// A checkpoint that is damaged, made for other windows, or pretrained on people whom the split judges by, unless that
+/// is to be said.
 pub fn fit_checkpoint(
     pipeline: &Pipeline,
     checkpoint: &Path,
-    way_name: &str,
+    (way_name, policy): (&str, Seen),
     means: &Means,
 ) -> Result<Vec<FittedLine>, Error> {
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
     let splits = draw(pipeline, &store)?;
-    let pretrained = Pretrained::from_checkpoint(checkpoint, &means.device)?;
-    check_fit(checkpoint, &pretrained, &store)?;
+    let pretrained = outside::take(pipeline, checkpoint, &store, means)?;
     let way = way(pipeline, way_name);
-    let name = format!("{}-{way_name}", checkpoint.file_stem().unwrap_or_default().to_string_lossy());
     let mut lines = Vec::new();
     for split in &splits {
-        refuse_leak(checkpoint, &pretrained, (&store, split))?;
+        let name = outside::arm_name(checkpoint, &pretrained, (&store, split), policy)?;
         for rr in pipeline.evaluate.rr() {
             let place = Place { store: &store, split, settings: &pipeline.evaluate, rr, kept: None };
-            let name = rr.name(&name);
+            let name = rr.name(&format!("{name}-{way_name}"));
             lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut Bench::silent(&means.watch))?);
         }
     }
     Ok(lines)
-}
-
-/// An encoder reads only windows like those it was made for.
-fn check_fit(path: &Path, pretrained: &Pretrained, store: &Store) -> Result<(), Error> {
-    let contract = &pretrained.contract;
-    let labels = |channels: &[crate::signal::WindowChannel]| {
-        let words: Vec<String> =
-            channels.iter().map(|channel| format!("{} [{}]", channel.label, channel.unit)).collect();
-        format!("{} ({})", words.len(), words.join(", "))
-    };
-    let sides = [
-        ("channels", labels(&contract.channels), labels(store.channels())),
-        ("rate_hz", contract.rate_hz.to_string(), store.spec().rate_hz.to_string()),
-        ("window in samples", contract.window.to_string(), store.spec().length.to_string()),
-        ("recipe hash", contract.recipe_hash.clone(), store.recipe_hash().to_owned()),
-    ];
-    match sides.into_iter().find(|(_, found, needed)| found != needed) {
-        None => Ok(()),
-        Some((what, found, needed)) => {
-            Err(PipelineError::ForeignCheckpoint { path: path.to_owned(), what, found, needed }.into())
-        }
-    }
-}
-
-/// People whom pretraining saw are no test.
-fn refuse_leak(path: &Path, pretrained: &Pretrained, (store, split): (&Store, &Split)) -> Result<(), Error> {
-    let pool = &pretrained.contract.pool;
-    if pool.corpus != store.corpus() {
-        return Ok(());
-    }
-    let roles = &split.proof().roles;
-    let unseen = roles.test.subjects.iter().chain(&roles.validation.subjects);
-    let seen: Vec<String> = unseen.filter(|subject| pool.subjects.contains(subject)).cloned().collect();
-    if seen.is_empty() {
-        return Ok(());
-    }
-    Err(PipelineError::Leak { path: path.to_owned(), subjects: seen.join(", "), fold: split.fold() }.into())
 }

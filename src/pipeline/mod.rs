@@ -6,6 +6,7 @@
 mod error;
 mod fit;
 mod means;
+mod outside;
 mod parse;
 mod prepare;
 mod section;
@@ -16,6 +17,7 @@ mod views;
 pub use error::PipelineError;
 pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
+pub use outside::{Seen, admit};
 pub use parse::{Arm, Pipeline};
 pub use prepare::{LabelCount, Prepared, Stale, label_counts, outlook, prepare};
 pub use stages::{PretrainedFile, Run, finished};

@@ -15,7 +15,7 @@ use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
-use crate::learning::train::{PretrainSettings, TrainError};
+use crate::learning::train::{DeclaredPool, PretrainSettings, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::{Normalisation, seconds_to_samples};
 
@@ -25,7 +25,7 @@ use super::text::{PipelineText, Place};
 use super::views::check_recipe_windows;
 
 /// The sections, in the order in which a run comes to them.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "note",
     "seeds",
     "store",
@@ -39,6 +39,7 @@ const SECTIONS: [&str; 15] = [
     "objective",
     "awareness",
     "train",
+    "outside",
     "downstream",
     "evaluate",
 ];
@@ -83,6 +84,8 @@ pub struct Pipeline {
     pub arms: Vec<Arm>,
     /// How pretraining moves.
     pub train: PretrainSettings,
+    /// Whom an encoder from elsewhere was pretrained on, where its file does not say.
+    pub outside: Option<DeclaredPool>,
     /// Ways from an encoder to a classifier.
     pub downstream: Vec<Chosen<dyn Downstream>>,
     /// How classifiers are judged.
@@ -145,6 +148,7 @@ impl Pipeline {
             objective: objective(sections, kind)?,
             arms: arms(sections.value("awareness"), kind)?,
             train: train(sections, kind)?,
+            outside: sections.plain("outside", None)?,
             downstream: downstream(sections.value("downstream"), kind)?,
             evaluate: evaluate(sections, corpus.choice.as_ref())?,
             corpus,
@@ -170,6 +174,7 @@ impl Pipeline {
             "objective": self.objective.resolved,
             "awareness": { "arms": self.arms },
             "train": self.train,
+            "outside": self.outside,
             "downstream": self.downstream.iter().map(|way| way.resolved.clone()).collect::<Value>(),
             "evaluate": self.evaluate,
         });
@@ -494,6 +499,9 @@ mod tests {
             ("[evaluate]\nrr = []", 4, "rr cannot work", ""),
             ("[evaluate]\nlabels = { share = 2 }", 4, "labels cannot work", ""),
             ("rejects = \"nowhere\"", 3, "unknown variant", ""),
+            ("outside = { people = [] }", 3, "unknown field `people`", ""),
+            ("[train]\nmonitor = { every = 0 }", 4, "monitor", ""),
+            ("[train]\nmonitor = { every = 5, classifier = \"svm\" }", 4, "unknown variant `svm`", ""),
         ] {
             let (place, told, remedy) = refused(more);
             assert_eq!(place.line, line, "{more}: {told}");

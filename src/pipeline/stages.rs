@@ -2,7 +2,7 @@
 //! of the pipeline and nothing else.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
+use super::outside::{self, Seen};
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
 use super::views::check_store_windows;
@@ -39,6 +40,9 @@ pub struct Run<'a> {
     journal: Journal,
     resume: Resume,
 }
+
+/// Gives the encoders of a fold and seed, with the names of their arms.
+type Encoders<'f, 'a> = dyn FnMut(&mut Run<'a>, usize, u64) -> Result<Vec<(String, Pretrained)>, Error> + 'f;
 
 /// An encoder that pretraining left in the run folder.
 #[derive(Debug, Clone, Serialize)]
@@ -195,6 +199,29 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining or judging report, a request to stop among it.
     pub fn score(&mut self) -> Result<Evaluated, Error> {
+        self.judge_all(&mut |run, fold, seed| {
+            let mut pretrained = Vec::new();
+            for arm in 0..run.pipeline.arms.len() {
+                pretrained.push((run.pipeline.arms[arm].name.clone(), run.pretrain_arm(arm, fold, seed)?));
+            }
+            Ok(pretrained)
+        })
+    }
+
+    /// Judges one encoder from outside in place of the pipeline's arms, beside the same controls.
+    ///
+    /// # Errors
+    /// An encoder made for other windows; one that has seen people who judge it, unless `policy` is to say so; as
+    /// [`Run::score`].
+    pub fn score_outside(&mut self, file: &Path, policy: Seen) -> Result<Evaluated, Error> {
+        self.judge_all(&mut |run, fold, _| {
+            let pretrained = outside::take(run.pipeline, file, &run.store, run.means)?;
+            let name = outside::arm_name(file, &pretrained, (&run.store, &run.splits[fold]), policy)?;
+            Ok(vec![(name, pretrained)])
+        })
+    }
+
+    fn judge_all(&mut self, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
         let pipeline = self.pipeline;
         // A second map of the same file: the evaluation holds its store while the run's journal is written.
         let store = Store::open(self.store.path())?;
@@ -202,10 +229,7 @@ impl<'a> Run<'a> {
         let seed = pipeline.split.choice.seed();
         let mut evaluation = Evaluation::new(&store, &pipeline.downstream, &pipeline.evaluate, (ledger, seed))?;
         for (fold, seed) in self.rounds() {
-            let mut pretrained = Vec::new();
-            for arm in 0..pipeline.arms.len() {
-                pretrained.push(self.pretrain_arm(arm, fold, seed)?);
-            }
+            let pretrained = encoders(self, fold, seed)?;
             self.judge(&mut evaluation, &pretrained, (fold, seed))?;
         }
         let evaluated = evaluation.finish()?;
@@ -219,18 +243,12 @@ impl<'a> Run<'a> {
     fn judge(
         &mut self,
         evaluation: &mut Evaluation<'_>,
-        pretrained: &[Pretrained],
+        pretrained: &[(String, Pretrained)],
         (fold, seed): (usize, u64),
     ) -> Result<(), Error> {
-        let Some(first) = pretrained.first() else { return Ok(()) };
-        let named = self.pipeline.arms.iter().zip(pretrained);
-        let arms: Vec<PretrainedArm<'_>> = named
-            .map(|(arm, pretrained)| PretrainedArm {
-                name: &arm.name,
-                group: &pretrained.group,
-                steps: pretrained.steps,
-            })
-            .collect();
+        let Some((_, first)) = pretrained.first() else { return Ok(()) };
+        let arms = pretrained.iter().map(|(name, of)| PretrainedArm { name, group: &of.group, steps: of.steps });
+        let arms: Vec<PretrainedArm<'_>> = arms.collect();
         let split = &self.splits[fold];
         let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
         let places = self.places(&first.contract);

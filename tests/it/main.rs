@@ -10,6 +10,7 @@ mod evaluate; // scores, controls, run folder
 mod formats; // real excerpts through open and read
 mod nn; // encoders: shapes, counts, finite differences
 mod objectives; // losses: golden values, finite differences
+mod outside; // encoders that a run did not train
 mod preprocess; // corpus to store
 mod resume; // a killed run equals an unbroken one
 mod splits; // roles, proofs, hashes

@@ -56,6 +56,9 @@ pub struct PoolRecord {
     pub split_hash: String,
     /// Names of the subjects.
     pub subjects: Vec<String>,
+    /// SHA-256 of the signal files of their recordings, ascending: the same recording under another name is known again.
+    #[serde(default)]
+    pub recordings: Vec<String>,
     /// Windows.
     pub n_windows: usize,
 }

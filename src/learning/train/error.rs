@@ -75,6 +75,15 @@ pub enum TrainError {
         /// All that differ.
         differences: Differences,
     },
+    /// Weights from elsewhere, and nobody knows whom they were trained on.
+    #[error("{}: the file does not say whom the encoder was pretrained on", path.display())]
+    #[diagnostic(help(
+        "declare it in the pipeline: outside = {{ pool = [\"101\", ..] }}, people as the store names them; [] when it saw nobody of them"
+    ))]
+    UndeclaredPool {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be written or read.
     #[error("{}: {source}", path.display())]
     #[diagnostic(help(

@@ -11,6 +11,7 @@ mod error;
 mod loader;
 mod monitor;
 mod optim;
+mod outside;
 mod pretraining;
 mod schedule;
 mod settings;
@@ -28,6 +29,7 @@ pub use loader::{
 };
 pub use monitor::{Look, MonitorClassifier, MonitorSettings, Monitored};
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
+pub use outside::{Assumed, DeclaredPool};
 pub use pretraining::{PretrainData, PretrainOrder, Pretrained, Record, pretrain};
 pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
 pub use settings::{PretrainPlan, PretrainSettings};

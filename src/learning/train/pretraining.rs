@@ -1,5 +1,6 @@
 //! Pretraining as a task for the loop: an objective, the awareness layer, batches of views.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -213,6 +214,16 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
             corpus: store.corpus().to_owned(),
             split_hash: data.split_hash.to_owned(),
             subjects: data.pool.subjects().iter().map(|&s| table.subjects[s as usize].to_string()).collect(),
+            recordings: data
+                .pool
+                .rows()
+                .iter()
+                .map(|&row| &table.recording_of(row).content_hash)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .filter(|hash| !hash.is_empty())
+                .cloned()
+                .collect(),
             n_windows: data.pool.len(),
         },
         seed: order.seed,

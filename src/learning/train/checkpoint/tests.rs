@@ -17,6 +17,7 @@ fn contract() -> Contract {
             corpus: "mit-bih".to_owned(),
             split_hash: "def".to_owned(),
             subjects: vec!["101".to_owned()],
+            recordings: vec![],
             n_windows: 300,
         },
         seed: u64::MAX,
