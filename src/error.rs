@@ -77,9 +77,14 @@ impl Error {
         )
     }
 
+    /// Whether somebody asked for the end of work that keeps nothing.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Train(TrainError::Interrupted(_)))
+    }
+
     /// Whether somebody asked for the end.
     pub fn is_stop(&self) -> bool {
-        let in_training = |error: &TrainError| matches!(error, TrainError::Stopped { .. });
+        let in_training = |error: &TrainError| matches!(error, TrainError::Stopped { .. } | TrainError::Interrupted(_));
         let in_fitting = |error: &DownstreamError| match error {
             DownstreamError::Stopped { .. } => true,
             DownstreamError::Train(error) => in_training(error),

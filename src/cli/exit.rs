@@ -59,7 +59,11 @@ pub(super) fn end(result: Result<u8, Failure>, signal: Option<u8>) -> ExitCode {
         }
         Err(Failure::Library(error)) => {
             if let (true, Some(signal)) = (error.is_stop(), signal) {
-                terminal::line("stopped; what was done is kept: the same command with --resume goes on");
+                terminal::line(if error.is_interrupted() {
+                    "stopped; nothing was written"
+                } else {
+                    "stopped; what was done is kept: the same command with --resume goes on"
+                });
                 return ExitCode::from(STOPPED + signal);
             }
             tell_library(&error);

@@ -4,6 +4,7 @@
 //! the program. Exit codes stand in `exit.rs`. Start reading at [`main`].
 
 mod demo;
+mod embed;
 mod evaluate;
 mod exit;
 mod inspect;
@@ -14,6 +15,7 @@ mod pretrain;
 mod probe;
 mod request;
 mod run;
+mod shell;
 mod signals;
 mod terminal;
 
@@ -88,8 +90,14 @@ enum Command {
     Finetune(probe::Fit),
     /// Judge pretrained encoders on the test people, beside controls.
     Evaluate(evaluate::Evaluate),
+    /// Embed all windows with a pretrained encoder, for other programs.
+    Embed(embed::Embed),
     /// Show what a pipeline can choose from, with every default.
     List(list::List),
+    /// Print the completions of a shell.
+    Completions(shell::Completions),
+    /// Print the manual page.
+    Man(shell::Manual),
 }
 
 /// The screen of `biossl` alone.
@@ -121,7 +129,9 @@ pub fn main() -> ExitCode {
     let watch = Watch::new(terminal::progress(cli.global.quiet));
     // Commands that look at no flag keep the usual effect of a signal.
     let stop = match &cli.command {
-        None | Some(Command::Inspect(_) | Command::List(_)) => StopSignal::default(),
+        None | Some(Command::Inspect(_) | Command::List(_) | Command::Completions(_) | Command::Man(_)) => {
+            StopSignal::default()
+        }
         Some(_) => StopSignal::listen(&watch.stop_flag()),
     };
     exit::end(run(&cli, &watch), stop.number())
@@ -139,6 +149,9 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
         Some(Command::Inspect(command)) => command.run(global),
         Some(Command::List(command)) => command.run(global),
+        Some(Command::Completions(command)) => command.run(),
+        Some(Command::Man(command)) => command.run(),
+        Some(Command::Embed(command)) => command.run(global, watch),
         Some(Command::Preprocess(command)) => command.run(global, watch),
         Some(Command::Run(command)) => command.run(global, watch),
         Some(Command::Demo(command)) => command.run(global, watch),

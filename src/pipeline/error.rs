@@ -65,6 +65,24 @@ pub enum PipelineError {
         /// The fold.
         fold: u16,
     },
+    /// No arm of that name.
+    #[error("the pipeline has no arm `{arm}`")]
+    #[diagnostic(help("its arms: {known}"))]
+    UnknownArm {
+        /// The name.
+        arm: String,
+        /// Those it has.
+        known: String,
+    },
+    /// Nothing was pretrained there.
+    #[error("{}: no checkpoint", folder.display())]
+    #[diagnostic(help(
+        "`biossl pretrain PIPELINE` makes it; --arm, --fold and --seed say which, --out which run, --checkpoint FILE takes another"
+    ))]
+    NoCheckpoint {
+        /// Where one should be.
+        folder: PathBuf,
+    },
     /// An arm that is not pretrained to the end.
     #[error("{}: arm `{arm}`, fold {fold}, seed {seed} is not pretrained to the end ({done} of {steps} steps)", folder.display())]
     #[diagnostic(help("`biossl pretrain PIPELINE` does that, with --resume where it was interrupted"))]

@@ -3,6 +3,7 @@
 //! Invariant: sections of the file are rooms, and each room gets its own section only; nothing here computes. Start
 //! reading at [`Pipeline`].
 
+mod embeddings;
 mod error;
 mod fit;
 mod means;
@@ -14,6 +15,7 @@ mod stages;
 mod text;
 mod views;
 
+pub use embeddings::{Embedded, EncoderSource, embed_store};
 pub use error::PipelineError;
 pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;

@@ -191,6 +191,11 @@ impl RunFolder {
         self.folder_of(CHECKPOINTS, arm, fold)
     }
 
+    /// The folder in which one training left its checkpoints, `checkpoints/ARM/FOLD/WORD`; it is not made.
+    pub fn training_folder(&self, arm: &str, fold: u16, word: &str) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(arm).join(fold.to_string()).join(word)
+    }
+
     fn folder_of(&self, kind: &str, arm: &str, fold: u16) -> Result<PathBuf, RunError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if arm.is_empty() || arm.starts_with('.') || !arm.chars().all(plain) {

@@ -9,6 +9,7 @@ mod events;
 mod folder;
 mod journal;
 mod manifest;
+mod npy;
 mod predictions;
 mod stamp;
 
@@ -17,5 +18,6 @@ pub use events::Events;
 pub use folder::{Existing, RunFolder};
 pub use journal::Journal;
 pub use manifest::Manifest;
+pub use npy::npy;
 pub use predictions::{PredictionRow, PredictionTable};
 pub use stamp::stamp;

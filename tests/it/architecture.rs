@@ -101,6 +101,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("candle_nn", &["learning::nn", "learning::awareness", "learning::objectives", "learning::train"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
 ];
 

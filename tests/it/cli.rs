@@ -99,6 +99,26 @@ fn help_names_every_command_and_the_exit_codes() {
 }
 
 #[test]
+fn shells_and_man_learn_every_command_from_the_parser() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = biossl(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        for word in ["preprocess", "embed", "--device"] {
+            assert!(stdout(&output).contains(word.trim_start_matches('-')), "{shell}: {word}");
+        }
+    }
+    assert_eq!(biossl(&["completions", "tcsh"]).status.code(), Some(2));
+    let page = stdout(&biossl(&["man"]));
+    assert!(page.contains(".TH biossl") && page.contains("Exit codes"), "{page}");
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(biossl(&["man", "--to", folder.path().to_str().unwrap()]).status.code(), Some(0));
+    for name in ["biossl", "biossl-run", "biossl-embed", "biossl-completions"] {
+        let page = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&name.replace('-', "\\-")), "{page}");
+    }
+}
+
+#[test]
 fn mistakes_on_the_command_line_end_with_2() {
     let cases: [&[&str]; 5] =
         [&["inspct"], &["inspect"], &["list", "--colour"], &["list", "objectivs"], &["--threads", "0", "list"]];

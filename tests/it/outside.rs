@@ -69,3 +69,31 @@ fn an_outside_encoder_has_its_word_beside_every_number() {
     assert!(arms.contains("encoder-transductive-linear") && arms.contains("random-linear"), "{arms:?}");
     assert!(!arms.contains("encoder-linear"));
 }
+
+#[test]
+fn embeddings_of_a_run_load_as_an_array_with_a_line_a_row() {
+    let run = tiny_run();
+    let folder = tempfile::tempdir().unwrap();
+    let (pipeline, to) = (run.join("tiny.toml").display().to_string(), folder.path().display().to_string());
+    let told = json(&["embed", &pipeline, "--arm", "subject-invariant", "--to", &to, "--json", "--quiet"], 0);
+    let bytes = std::fs::read(folder.path().join("embeddings.npy")).unwrap();
+    let (n, dim) = (told["n"].as_u64().unwrap() as usize, told["dim"].as_u64().unwrap() as usize);
+    assert_eq!(&bytes[..6], b"\x93NUMPY");
+    assert_eq!(bytes.len(), 128 + 4 * n * dim);
+    assert!(bytes[128..].chunks(4).all(|x| f32::from_le_bytes(x.try_into().unwrap()).is_finite()));
+    let mut reader = csv::Reader::from_path(folder.path().join("rows.csv")).unwrap();
+    assert_eq!(reader.headers().unwrap(), vec!["row", "subject", "recording", "session", "start", "label"]);
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), n);
+    assert_eq!((&records[0][0], &records[0][1], &records[0][2], &records[0][3]), ("0", "100", "100", "1"));
+
+    // The same encoder from its file, window by window the same numbers.
+    let weights = run.join("run/checkpoints/subject-invariant/0/seed-1/encoder.safetensors").display().to_string();
+    let again = folder.path().join("again").display().to_string();
+    json(&["embed", &pipeline, "--checkpoint", &weights, "--to", &again, "--json", "--quiet"], 0);
+    assert!(std::fs::read(folder.path().join("again/embeddings.npy")).unwrap() == bytes);
+
+    let unknown = biossl(&["embed", &pipeline, "--arm", "bass", "--to", &to]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("base, subject-invariant"), "{}", stderr(&unknown));
+}

@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 use candle_core::{DType, Tensor};
 use ndarray::{Array2, s};
 
+use crate::base::Watch;
 use crate::data::splits::{Role, Subset};
 use crate::data::store::Store;
 use crate::learning::nn::{Encoder, Mode, Weights};
+use crate::signal::Reject;
 
 use super::error::TrainError;
 use super::loader::{LoaderError, evaluation_windows};
@@ -47,6 +49,34 @@ pub fn embed<R: Role>(
     let subjects = subset.rows().iter().map(|&row| table.rows[row as usize].subject).collect();
     let (rows, labels) = (subset.rows().to_vec(), subset.labels(table));
     Ok(Embeddings { values, rows, labels, subjects, role: PhantomData })
+}
+
+/// Embeds every window of a store that a network can read, whatever its role: for export, not for judging. Gives the
+/// rows, ascending, and their embeddings.
+///
+/// # Shapes
+/// `[n, dim]`
+///
+/// # Errors
+/// As [`embed`]; a request to stop.
+pub fn embed_all(
+    encoder: &dyn Encoder,
+    weights: &Weights,
+    store: &Store,
+    watch: &Watch,
+) -> Result<(Vec<u32>, Array2<f32>), TrainError> {
+    let rows = (0_u32..).zip(&store.table().rows);
+    let rows: Vec<u32> = rows.filter(|(_, row)| row.reject != Some(Reject::NonFinite)).map(|(row, _)| row).collect();
+    let mut values = Array2::zeros((rows.len(), encoder.dim()));
+    watch.progress().begin("embed", rows.len() as u64, "windows");
+    for (first, piece) in (0..).step_by(BATCH).zip(rows.chunks(BATCH)) {
+        watch.check()?;
+        let last = first + piece.len();
+        values.slice_mut(s![first..last, ..]).assign(&embed_rows(encoder, weights, store, piece)?);
+        watch.progress().advance(last as u64, "");
+    }
+    watch.progress().end();
+    Ok((rows, values))
 }
 
 /// The same for any rows. Inside this room only: whoever asks has a subset of a role that it may see.

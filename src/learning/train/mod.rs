@@ -20,7 +20,7 @@ mod synthetic;
 pub use crate::learning::objectives::{Loss, State};
 pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
 pub use desk::{Desk, Taken};
-pub use embed::{Embeddings, embed};
+pub use embed::{Embeddings, embed, embed_all};
 pub use engine::{Course, Task, Trained, train};
 pub use error::TrainError;
 pub use loader::{

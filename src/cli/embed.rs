@@ -1,0 +1,63 @@
+//! `biossl embed`: embeddings of all windows, for other programs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::base::Watch;
+use crate::pipeline::{Embedded, EncoderSource, embed_store};
+
+use super::Global;
+use super::exit::{self, Failure};
+use super::output::{self, Page};
+use super::request::{self, Request};
+
+/// Embed every window of a store and write `embeddings.npy` ([n, dim], f32) and `rows.csv` (row, subject, recording,
+/// session, start sample, label). Roles play no part: to judge by these numbers, take the people of `split.json`.
+#[derive(Debug, Args)]
+pub(super) struct Embed {
+    #[command(flatten)]
+    request: Request,
+    /// Where the two files go.
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+    /// An encoder from a file instead of one in the run folder.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arm", "fold"])]
+    checkpoint: Option<PathBuf>,
+    /// The arm [default: the first].
+    #[arg(long, value_name = "NAME")]
+    arm: Option<String>,
+    /// The fold.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    fold: u16,
+}
+
+impl Embed {
+    pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
+        let pipeline = self.request.read(global)?;
+        let means = request::means(global, watch)?;
+        let source = match &self.checkpoint {
+            Some(file) => EncoderSource::File(file.clone()),
+            None => EncoderSource::Arm { arm: self.arm.clone(), fold: self.fold },
+        };
+        let embedded = embed_store(&pipeline, &source, &self.to, &means)?;
+        output::print(global.form(), &embedded).map_err(Failure::stdout)?;
+        Ok(exit::DONE)
+    }
+}
+
+impl Page for Embedded {
+    fn page(&self) -> String {
+        let Self { embeddings, rows, n, dim, left_out, encoder } = self;
+        let left_out = match left_out {
+            0 => String::new(),
+            some => format!(" ({some} windows with samples that are no number are left out)"),
+        };
+        format!(
+            "{}: [{n}, {dim}] f32{left_out}\n{}: what each row is\nencoder: {}\n",
+            embeddings.display(),
+            rows.display(),
+            encoder.display()
+        )
+    }
+}
