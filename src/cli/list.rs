@@ -17,6 +17,7 @@ use crate::learning::nn::ENCODERS;
 use crate::learning::objectives::OBJECTIVES;
 use crate::learning::train::PretrainSettings;
 use crate::numerics::metrics::{METRICS, Metric};
+use crate::signal::{LABEL_RULES, LabelRule, Undoes};
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -111,6 +112,7 @@ fn families() -> Vec<Family> {
         family(&ENCODERS),
         family(&OBJECTIVES),
         family(&DOWNSTREAM),
+        Family { family: "channel", members: LABEL_RULES.iter().map(spelling).collect() },
         Family { family: "metric", members: METRICS.iter().map(metric).collect() },
     ]
 }
@@ -123,6 +125,25 @@ fn section<T: Serialize>(name: &str, summary: &str, defaults: fn(SignalKind) -> 
         summary: summary.to_owned(),
         sources: Vec::new(),
         defaults: Some(Defaults { ecg: json(SignalKind::Ecg), eeg: json(SignalKind::Eeg) }),
+    }
+}
+
+/// A way in which names of channels are told to be the same, with examples.
+fn spelling(rule: &LabelRule) -> Member {
+    let undone = match rule.undoes {
+        Undoes::Case => "small letters are large ones".to_owned(),
+        Undoes::Prefixes(words) => format!("{} before a blank", words.join(", ")),
+        Undoes::Suffixes(words) => format!("-{} at the end", words.join(", -")),
+        Undoes::Signs(_) => "dots and blanks anywhere".to_owned(),
+        Undoes::Renamed(names) => {
+            names.iter().map(|(old, new)| format!("{old} is {new}")).collect::<Vec<_>>().join(", ")
+        }
+    };
+    Member {
+        name: rule.name.to_owned(),
+        summary: format!("{undone} ({})", rule.examples.join(", ")),
+        sources: Vec::new(),
+        defaults: None,
     }
 }
 

@@ -189,7 +189,7 @@ impl Corpus for Eegmmidb {
                 continue;
             }
             let subject = SubjectId(person.to_owned());
-            found.recordings.push(RecordingRef { path, id, subject, session: 1, run_number: Some(run) });
+            found.recordings.push(RecordingRef { path, id, subject, session: 1, run_number: Some(run), state: None });
         }
         listing::sorted(NAME, &self.root, PATTERN, found)
     }

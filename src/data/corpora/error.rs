@@ -133,6 +133,158 @@ pub enum CorpusError {
         /// What may stand there.
         known: String,
     },
+    /// A recording whose path does not fit the pattern.
+    #[error("{}: the path does not fit the pattern `{pattern}`", path.display())]
+    #[diagnostic(help(
+        "correct `pattern` (a placeholder or `*` never reaches over a `/`), move the file away, or leave such files out: unmatched = \"leave-out\""
+    ))]
+    NoMatch {
+        /// The file.
+        path: PathBuf,
+        /// The pattern.
+        pattern: String,
+    },
+    /// A placeholder that stands twice in a pattern and says two things.
+    #[error("{}: {field} is `{}` and `{}`", path.display(), words[0], words[1])]
+    #[diagnostic(help("rename the file or its folder: a subject is never guessed"))]
+    PathConflict {
+        /// The file.
+        path: PathBuf,
+        /// The placeholder.
+        field: String,
+        /// What it says.
+        words: [String; 2],
+    },
+    /// A path that fits a pattern in several ways.
+    #[error("{}: {field} may be `{}` or `{}`", path.display(), words[0], words[1])]
+    #[diagnostic(help(
+        "make `pattern` plainer: put fixed text between placeholders that the names themselves do not hold, or `{{run}}`, which is a number"
+    ))]
+    PathAmbiguous {
+        /// The file.
+        path: PathBuf,
+        /// The placeholder.
+        field: String,
+        /// Two of its readings.
+        words: [String; 2],
+    },
+    /// A session whose number nobody knows.
+    #[error("{}: session `{session}` is no number and not in `sessions`", path.display())]
+    #[diagnostic(help("list the sessions in their order: sessions = [\"pre\", \"post\"]"))]
+    Session {
+        /// The file.
+        path: PathBuf,
+        /// The word.
+        session: String,
+    },
+    /// A file or folder whose name cannot be told.
+    #[error("{}: the name is no UTF-8", path.display())]
+    #[diagnostic(help("rename it: subjects are read from names"))]
+    NameNoText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two files that would be one recording.
+    #[error("{} and {}: both would be recording `{id}`", paths[0].display(), paths[1].display())]
+    #[diagnostic(help("rename or remove one of them"))]
+    SameId {
+        /// The recording.
+        id: String,
+        /// The files.
+        paths: [PathBuf; 2],
+    },
+    /// A word that no list of the corpus holds.
+    #[error("{}: `{text}` ({place}) is in no list of the corpus", path.display())]
+    #[diagnostic(help(
+        "{}give it to one of `classes`, to `unlabelled` or to `ignore` (there: {known}), or pass over all unknown ones: unknown = \"ignore\"",
+        nearest_of(near.as_deref())
+    ))]
+    UnknownWord {
+        /// The file.
+        path: PathBuf,
+        /// The word.
+        text: String,
+        /// Where it stands.
+        place: String,
+        /// The known one that is spelt most like it.
+        near: Option<String>,
+        /// All known ones.
+        known: String,
+    },
+    /// A mark without a duration in an EEG, where it makes no trial.
+    #[error("{}: `{text}` ({place}) has no duration", path.display())]
+    #[diagnostic(help("say how long a trial is: duration_s = 4.0 in the corpus, or put `{text}` into `ignore`"))]
+    NoDuration {
+        /// The file.
+        path: PathBuf,
+        /// The mark.
+        text: String,
+        /// Where it stands.
+        place: String,
+    },
+    /// A recording without its table of events.
+    #[error("{}: no `_events.tsv` belongs to it", path.display())]
+    #[diagnostic(help("put the table beside the recording, or add `{id}` to the corpus's `exclude`"))]
+    NoEventsTable {
+        /// The file.
+        path: PathBuf,
+        /// The recording.
+        id: String,
+    },
+    /// A person who is not in `participants.tsv`, where the class should stand.
+    #[error("{}: its person `{person}` is not in {}", path.display(), table.display())]
+    #[diagnostic(help("add the person to the table, or `{person}` to the corpus's `exclude`"))]
+    NotListed {
+        /// The recording.
+        path: PathBuf,
+        /// The table.
+        table: PathBuf,
+        /// The person.
+        person: String,
+    },
+    /// A person who stands twice in `participants.tsv`.
+    #[error("{}: person `{person}` stands in lines {} and {}", path.display(), lines[0], lines[1])]
+    #[diagnostic(help("keep one of the lines"))]
+    PersonTwice {
+        /// The table.
+        path: PathBuf,
+        /// The person.
+        person: String,
+        /// Lines, from 1.
+        lines: [usize; 2],
+    },
+    /// A picked channel that is marked as bad.
+    #[error("{}: line {line} of {} calls channel {label} bad", path.display(), table.display())]
+    #[diagnostic(help(
+        "exclude the recording, choose other `channels`, or use it all the same: bad_channels = \"keep\""
+    ))]
+    BadChannel {
+        /// The recording.
+        path: PathBuf,
+        /// Its `channels.tsv`.
+        table: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The channel.
+        label: String,
+    },
+    /// A file and a table that state different units.
+    #[error("{}: channel {label} is in `{}`, line {line} of {} says `{}`", path.display(), units[0], table.display(), units[1])]
+    #[diagnostic(help(
+        "find out which is right: units_from = \"file\" or \"channels-tsv\" in the corpus, or correct the table"
+    ))]
+    UnitsDisagree {
+        /// The recording.
+        path: PathBuf,
+        /// Its `channels.tsv`.
+        table: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The channel.
+        label: String,
+        /// Of the file and of the table.
+        units: [String; 2],
+    },
     /// A file that cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -173,7 +173,7 @@ impl Corpus for MitBih {
                 continue;
             }
             let subject = self.subject(&id);
-            found.recordings.push(RecordingRef { path, id, subject, session: 1, run_number: None });
+            found.recordings.push(RecordingRef { path, id, subject, session: 1, run_number: None, state: None });
         }
         listing::sorted(NAME, &self.root, pattern, found)
     }
@@ -217,7 +217,14 @@ mod tests {
 
     fn of() -> RecordingRef {
         let subject = SubjectId("114".to_owned());
-        RecordingRef { path: "114.hea".into(), id: "114".to_owned(), subject, session: 1, run_number: None }
+        RecordingRef {
+            path: "114.hea".into(),
+            id: "114".to_owned(),
+            subject,
+            session: 1,
+            run_number: None,
+            state: None,
+        }
     }
 
     fn leads_of(corpus: &MitBih, labels: &[&str]) -> Result<Vec<(usize, String, String)>, CorpusError> {

@@ -1,14 +1,18 @@
-//! Who is in a recording and what its marks mean: one file a published database.
+//! Who is in a recording and what its marks mean: one file a published database, and `folder` for one's own.
 //!
 //! Invariant: a subject, a lead or a class is looked up in the corpus's tables, never guessed; what is left out is
 //! counted and named with its reason. Corpora know nothing of windows. Start reading at [`Corpus`], then `mit_bih`.
 
 mod aami;
 mod beat_databases;
+mod bids;
 mod eegmmidb;
 mod error;
+mod folder;
 mod listing;
+mod marks;
 mod mit_bih;
+mod path_pattern;
 mod picking;
 
 use std::path::PathBuf;
@@ -20,6 +24,8 @@ use crate::signal::{Event, Recording, SubjectId, Unit};
 pub use beat_databases::Database;
 pub use eegmmidb::Eegmmidb;
 pub use error::CorpusError;
+pub use folder::{BadChannels, Folder, LabelSource, UnitsFrom, Unmatched};
+pub use marks::{ClassMarks, Unknown};
 pub use mit_bih::MitBih;
 
 /// One recording of a corpus.
@@ -35,6 +41,8 @@ pub struct RecordingRef {
     pub session: u16,
     /// Run number, where the corpus has runs.
     pub run_number: Option<u16>,
+    /// The word that its path or a table gives to the whole recording, where that is how a corpus tells classes.
+    pub state: Option<String>,
 }
 
 /// A recording that is left out.
@@ -70,7 +78,7 @@ pub struct Lead {
     pub unit: Option<Unit>,
 }
 
-/// A published database in a folder.
+/// Recordings in a folder.
 pub trait Corpus: Send + Sync {
     /// Its body signal.
     fn kind(&self) -> SignalKind;
@@ -127,8 +135,10 @@ pub trait Corpus: Send + Sync {
 }
 
 /// All corpora.
-pub static CORPORA: Registry<dyn Corpus> =
-    Registry { family: "corpus", entries: &[entry::<mit_bih::MitBih>(), entry::<eegmmidb::Eegmmidb>()] };
+pub static CORPORA: Registry<dyn Corpus> = Registry {
+    family: "corpus",
+    entries: &[entry::<mit_bih::MitBih>(), entry::<eegmmidb::Eegmmidb>(), entry::<folder::Folder>()],
+};
 
 const fn entry<C: Choice + Corpus>() -> Entry<dyn Corpus> {
     Entry::of::<C>(|kind, user| Ok(Box::new(read_choice::<C>(kind, user)?)))

@@ -262,6 +262,10 @@ pub enum FormatFault {
         /// The annotator.
         annotator: String,
     },
+    /// A fault of a table of text.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Table(#[from] super::TableFault),
     /// A channel that is not there.
     #[error("there is no channel {channel} among {n_channels}")]
     #[diagnostic(help("`biossl inspect FILE` lists the channels; they are counted from 0"))]

@@ -25,6 +25,7 @@ mod physical;
 mod remarks;
 mod summary;
 mod tally;
+mod tsv;
 mod wfdb;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ pub use error::{FormatError, FormatFault, Place};
 pub use file::Part;
 pub use open::{open, read};
 pub use summary::{AnnotationSummary, ChannelSummary, Mark, Summary, summary};
+pub use tsv::{Row, Table, TableFault};
 
 /// What to do with a file that contradicts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
