@@ -10,6 +10,7 @@ mod config;
 mod difference;
 mod digest;
 mod kind;
+mod memory;
 mod nearest;
 mod printable;
 mod registry;
@@ -22,6 +23,7 @@ pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay,
 pub use difference::{Difference, Differences};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;
+pub use memory::available_memory;
 pub use nearest::nearest;
 pub use printable::printable;
 pub use registry::{Choice, Chosen, Entry, Registry, read_choice};

@@ -58,6 +58,19 @@ impl Composition {
     }
 }
 
+impl std::ops::Add for Composition {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            same_subject: self.same_subject + other.same_subject,
+            other_subject: self.other_subject + other.other_subject,
+            masked_overlap: self.masked_overlap + other.masked_overlap,
+            masked_subject: self.masked_subject + other.masked_subject,
+        }
+    }
+}
+
 /// Which candidates of a batch are negatives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NegativeMask {

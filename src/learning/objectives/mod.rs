@@ -5,9 +5,14 @@
 //! `sacl.rs`; what several objectives share lies in `parts`.
 
 mod error;
+mod moco;
+mod npid;
 mod parts;
 mod sacl;
+mod simclr;
 mod state;
+#[cfg(test)]
+mod testkit;
 mod workshop;
 
 use candle_core::Tensor;
@@ -18,14 +23,19 @@ use crate::learning::nn::{Batch, BatchStatistics};
 
 pub use error::ObjectiveError;
 use error::fault;
-pub use parts::{InBatch, InfoNce, KeyQueue, Twin, info_nce};
+pub use moco::{Moco, MocoVersion};
+pub use npid::{Npid, NpidForm};
+pub use parts::{Head, InBatch, InfoNce, KeyQueue, Twin, info_nce};
 pub use sacl::{KeyNorms, Sacl};
+pub use simclr::Simclr;
 pub use state::State;
 pub use workshop::{Parameters, RunSize, Workshop};
 
 /// Every objective that a pipeline can name.
-pub static OBJECTIVES: Registry<dyn ObjectiveConfig> =
-    Registry { family: "objective", entries: &[entry::<sacl::Sacl>()] };
+pub static OBJECTIVES: Registry<dyn ObjectiveConfig> = Registry {
+    family: "objective",
+    entries: &[entry::<moco::Moco>(), entry::<npid::Npid>(), entry::<sacl::Sacl>(), entry::<simclr::Simclr>()],
+};
 
 const fn entry<C: Choice + ObjectiveConfig>() -> Entry<dyn ObjectiveConfig> {
     Entry::of::<C>(|kind, user| Ok(Box::new(read_choice::<C>(kind, user)?)))
@@ -131,10 +141,32 @@ pub struct Score {
 }
 
 impl Score {
+    /// Two scores that are summed; terms of one name are averaged.
+    pub(crate) fn and(mut self, other: Self) -> Result<Self, ObjectiveError> {
+        for (name, value) in other.terms {
+            match self.terms.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = ((&*known + value)? / 2.0)?,
+                None => self.terms.push((name, value)),
+            }
+        }
+        let negatives = match (self.negatives, other.negatives) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        Ok(Self { total: (self.total + other.total)?, kept: self.kept + other.kept, negatives, ..self })
+    }
+
     /// The loss of a batch: the score with what came beside the projections.
     pub fn with(self, embedding: Tensor, keys: Option<Tensor>, statistics: Vec<BatchStatistics>) -> Loss {
         let Self { total, terms, kept, negatives } = self;
         Loss { total, embedding, keys, terms, statistics, kept, negatives }
+    }
+}
+
+impl Loss {
+    /// The scalar for the journal called `name`.
+    pub fn term(&self, name: &str) -> Option<&Tensor> {
+        self.terms.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 }
 

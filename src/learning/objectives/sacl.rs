@@ -90,7 +90,7 @@ impl ObjectiveConfig for Sacl {
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let run = shop.run();
-        self.queue().capacity_for(run.n_windows, run.batch)?;
+        self.queue().capacity_for(run.n_windows(), run.batch)?;
         let encoder = shop.encoder();
         let projector = Mlp::projector(encoder.dim());
         shop.make_heads(Arc::clone(projector.layout()))?;

@@ -106,6 +106,17 @@ impl State {
         Ok(tensor)
     }
 
+    /// The tensor called `name` if there is one, on the device and in the type of `like`.
+    ///
+    /// # Errors
+    /// When it has another shape.
+    pub fn find(&self, name: &str, shape: &[usize], like: &Tensor) -> Result<Option<Tensor>, ObjectiveError> {
+        if !self.tensors.contains_key(name) {
+            return Ok(None);
+        }
+        Ok(Some(self.tensor(name, shape)?.to_dtype(like.dtype())?.to_device(like.device())?.copy()?))
+    }
+
     /// The whole number called `name`.
     ///
     /// # Errors

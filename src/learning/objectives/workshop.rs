@@ -66,8 +66,8 @@ pub struct Workshop {
 pub struct RunSize {
     /// Seed of the run.
     pub seed: u64,
-    /// Windows in the pool.
-    pub n_windows: usize,
+    /// Rows of the pool in the store's order; the place in this list is the slot.
+    pub pool: Arc<[u32]>,
     /// Windows in a batch.
     pub batch: usize,
     /// Steps of the run.
@@ -76,6 +76,13 @@ pub struct RunSize {
     pub device: Device,
     /// f32; f64 in tests of gradients.
     pub dtype: DType,
+}
+
+impl RunSize {
+    /// Windows in the pool.
+    pub fn n_windows(&self) -> usize {
+        self.pool.len()
+    }
 }
 
 impl Workshop {

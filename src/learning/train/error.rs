@@ -38,6 +38,15 @@ pub enum TrainError {
         /// The least.
         least: usize,
     },
+    /// What the objective remembers is more than the machine has.
+    #[error("the objective would keep {} MiB beside the weights, {} MiB are free", needed >> 20, available >> 20)]
+    #[diagnostic(help("lower `dim` or `queue` of the objective, or pretrain on a smaller pool"))]
+    Memory {
+        /// Bytes it would keep.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// A setting cannot work.
     #[error("{key} = {value} cannot work: {reason}")]
     Setting {

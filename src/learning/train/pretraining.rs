@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use crate::base::{Chosen, Watch};
+use crate::base::{Chosen, Watch, available_memory};
 use crate::data::splits::{Pool, Subset};
 use crate::data::store::Store;
 use crate::learning::augment::AugmentationConfig;
@@ -30,6 +30,9 @@ use super::settings::{PretrainPlan, PretrainSettings};
 /// Ours; the paper does not say.
 const ADVERSARY_RATE: f64 = 1e-3;
 const ADVERSARY_DECAY: f64 = 1e-4;
+
+/// Bytes in a mebibyte.
+const MIB: f64 = 1_048_576.0;
 
 /// Queries by which the share of masked pairs is estimated before a run.
 const SAMPLE: usize = 64;
@@ -135,7 +138,8 @@ pub fn pretrain(
         record.watch.progress().caution(&format!("batch {batch} instead of {wished}: the pool has {n} windows"));
     }
     let (n_windows, dtype) = (data.pool.len(), DType::F32);
-    let run = RunSize { seed: order.seed, n_windows, batch, steps: course.steps, device: device.clone(), dtype };
+    let pool = data.pool.rows().into();
+    let run = RunSize { seed: order.seed, pool, batch, steps: course.steps, device: device.clone(), dtype };
     let spec = data.store.spec();
     let encoder = Arc::from(order.encoder.choice.build(data.store.channels().len(), spec.length as usize)?);
     let negatives = NegativeRule::new(order.awareness.negatives, data.store.table(), spec.length);
@@ -144,6 +148,9 @@ pub fn pretrain(
         let share = negatives.mask(&rows[..rows.len().min(SAMPLE)], rows).made_of.masked_share();
         record.watch.progress().caution(&format!("{caution}; {:.1} % of the pairs are masked", 100.0 * share));
     }
+    let kept = order.objective.choice.memory_bytes(n_windows, batch);
+    enough_memory(kept, available_memory())?;
+    record.watch.progress().say(&format!("the objective keeps {:.1} MiB beside the weights", kept as f64 / MIB));
     let n_subjects = data.pool.subjects().len();
     let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
 
@@ -192,6 +199,14 @@ fn monitor<'a>(
         reason: "nobody is given whom it could look at".to_owned(),
     })?;
     Ok(Some(Monitor::new(settings, data.store, people, steps)))
+}
+
+/// Refuses an objective whose memory would not fit into what is free; a system that does not tell is believed.
+fn enough_memory(needed: u64, available: Option<u64>) -> Result<(), TrainError> {
+    match available {
+        Some(available) if needed > available => Err(TrainError::Memory { needed, available }),
+        _ => Ok(()),
+    }
 }
 
 fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {

@@ -136,7 +136,7 @@ impl Contrast {
     /// A queue that cannot work for the run; a device that is full.
     pub(crate) fn new(settings: QueueSettings, dim: usize, shop: &Workshop) -> Result<Self, ObjectiveError> {
         let run = shop.run();
-        let capacity = settings.capacity_for(run.n_windows, run.batch)?;
+        let capacity = settings.capacity_for(run.n_windows(), run.batch)?;
         let queue = KeyQueue::new(capacity, dim, run.dtype, &run.device)?;
         let twin = Twin::new(shop.parameters(), settings.momentum_of(run.steps))?;
         Ok(Self { settings, twin, queue })

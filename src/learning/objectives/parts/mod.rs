@@ -1,13 +1,24 @@
-//! What several objectives share: the loss over candidates, the queue of keys, the slow copy.
+//! What several objectives share: losses over candidates, the queue of keys, the bank of rows, the slow copy, heads.
 
 mod anchors;
+mod bank;
 mod contrast;
+mod draws;
+mod heads;
 mod info_nce;
+mod limits;
 mod momentum;
+mod nce;
 mod queue;
 
+pub(super) use anchors::{Pick, column_std, rows_with_enough};
+pub(super) use bank::Bank;
 pub use contrast::InBatch;
 pub(super) use contrast::{Contrast, Pairs, QueueSettings};
+pub(super) use draws::{draw_noise, negatives_for};
+pub use heads::Head;
 pub use info_nce::{InfoNce, info_nce};
+pub(super) use limits::{check_dim, check_share, check_temperature, scale_of};
 pub use momentum::Twin;
+pub(super) use nce::NceLogits;
 pub use queue::KeyQueue;

@@ -98,7 +98,7 @@ mod tests {
         let encoder = ENCODERS.choose(SignalKind::Eeg, &text, 0..0).unwrap().choice.build(3, 32).unwrap();
         let dim = encoder.dim();
         let (device, dtype) = (Device::Cpu, DType::F32);
-        let run = RunSize { seed: 1, n_windows: 64, batch: 16, steps: 10, device, dtype };
+        let run = RunSize { seed: 1, pool: (0..64).collect(), batch: 16, steps: 10, device, dtype };
         let mut shop = Workshop::new(Arc::from(encoder), run).unwrap();
         shop.make_heads(Arc::clone(Mlp::projector(dim).layout())).unwrap();
         shop.finish().0

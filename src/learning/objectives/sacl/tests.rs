@@ -27,7 +27,7 @@ fn built(settings: &Sacl, negatives: Negatives, subjects: &[u32], dtype: DType) 
     let text = parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
     let config = ENCODERS.choose(SignalKind::Eeg, &text, 0..0).unwrap().choice;
     let encoder = Arc::from(config.build(CHANNELS, SAMPLES).unwrap());
-    let run = RunSize { seed: 3, n_windows: 64, batch: BATCH, steps: 300, device: Device::Cpu, dtype };
+    let run = RunSize { seed: 3, pool: (0..64).collect(), batch: BATCH, steps: 300, device: Device::Cpu, dtype };
     let mut shop = Workshop::new(encoder, run).unwrap();
     let objective = settings.build(&mut shop).unwrap();
     let place = |(row, &subject): (usize, &u32)| Place { subject, recording: subject, start: 1000 * row as i64 };

@@ -35,7 +35,7 @@ fn task(preset: Preset) -> Pretraining<'static> {
     let place = |row: i64| Place { subject: row as u32 % 2, recording: row as u32 % 2, start: 100 * row };
     let negatives = NegativeRule::from_places(awareness.negatives, (0..N as i64).map(place).collect(), 48);
     let (device, dtype) = (Device::Cpu, DType::F32);
-    let run = RunSize { seed: 2, n_windows: N, batch: N, steps: 60, device, dtype };
+    let run = RunSize { seed: 2, pool: (0..N as u32).collect(), batch: N, steps: 60, device, dtype };
     let learner = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 2), run).unwrap();
     Pretraining { learner, feed: Feed { next: Box::new(|_| Ok(batch())), batches_an_epoch: 1 }, monitor: None }
 }
@@ -120,7 +120,14 @@ fn a_pool_of_one_person_has_no_adversary() {
     let awareness = Preset::SubjectInvariant.awareness(SignalKind::Eeg);
     let negatives = NegativeRule::from_places(Negatives::All, vec![], 48);
     let (device, dtype) = (Device::Cpu, DType::F32);
-    let run = RunSize { seed: 2, n_windows: N, batch: N, steps: 60, device, dtype };
+    let run = RunSize { seed: 2, pool: (0..N as u32).collect(), batch: N, steps: 60, device, dtype };
     let refused = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 1), run);
     assert!(matches!(refused, Err(TrainError::Awareness(_))));
+}
+
+#[test]
+fn an_objective_that_keeps_more_than_is_free_is_refused() {
+    assert!(enough_memory(10, Some(10)).is_ok());
+    assert!(enough_memory(11, None).is_ok());
+    assert!(matches!(enough_memory(11, Some(10)), Err(TrainError::Memory { needed: 11, available: 10 })));
 }

@@ -1,0 +1,226 @@
+//! SimCLR: two views of each window, every other row of the batch a negative, no memory.
+//!
+//! Source: `chen2020simclr`.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Choice, SignalKind};
+use crate::learning::awareness::Accepts;
+use crate::learning::nn::{Batch, Encoder, Mlp, Mode, normalise_rows};
+
+use super::parts::{Head, Pick, check_dim, check_temperature, column_std, info_nce, rows_with_enough, scale_of};
+use super::{
+    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
+    fault,
+};
+
+/// Settings of SimCLR.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simclr {
+    /// Temperature, fixed.
+    pub temperature: f64,
+    /// What turns an embedding into a projection.
+    pub head: Head,
+    /// Length of a projection.
+    pub dim: usize,
+    /// A row with fewer candidates is left out of the mean; left out: 1, with negatives of one subject 8.
+    pub min_negatives: Option<usize>,
+}
+
+impl Choice for Simclr {
+    const NAME: &'static str = "simclr";
+    const SUMMARY: &'static str = "two views against all others of the batch (NT-Xent)";
+    const SOURCES: &'static [&'static str] = &["chen2020simclr"];
+
+    fn defaults(_kind: SignalKind) -> Self {
+        Self { temperature: 0.1, head: Head::Mlp, dim: 64, min_negatives: None }
+    }
+}
+
+impl ObjectiveConfig for Simclr {
+    fn check(&self) -> Result<(), ObjectiveError> {
+        check_temperature(self.temperature)?;
+        check_dim(self.dim)
+    }
+
+    fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
+        self.check()?;
+        let most = 2 * shop.run().batch - 2;
+        if let Some(least) = self.min_negatives.filter(|least| *least > most) {
+            let reason = format!("a row never has more than {most} candidates, so nothing would be trained");
+            return fault("min_negatives", least.to_string(), &reason);
+        }
+        let encoder = shop.encoder();
+        let head = self.head.layers(encoder.dim(), self.dim);
+        shop.make_heads(Arc::clone(head.layout()))?;
+        Ok(Box::new(SimclrObjective { settings: self.clone(), encoder, head }))
+    }
+
+    fn caution(&self, _n_windows: usize, _batch: usize) -> Option<String> {
+        None
+    }
+
+    fn memory_bytes(&self, _n_windows: usize, _batch: usize) -> u64 {
+        0
+    }
+}
+
+struct SimclrObjective {
+    settings: Simclr,
+    encoder: Arc<dyn Encoder>,
+    head: Mlp,
+}
+
+impl SimclrObjective {
+    /// Normalised-temperature cross entropy over the rows of both views: the mean over the rows, not the sum of both
+    /// halves' means.
+    ///
+    /// # Shapes
+    /// - `z`: `[2 n, d]`, unit rows, view-major; `rows`: 2 n
+    fn nt_xent(&self, z: &Tensor, rows: &[u32], step: &Step<'_>) -> Result<Score, ObjectiveError> {
+        let (both, n) = (rows.len(), rows.len() / 2);
+        let mut mask = step.negatives.mask(rows, rows);
+        for i in 0..both {
+            mask.allowed[i * both + (i + n) % both] = 0;
+        }
+        let least = self.settings.min_negatives.unwrap_or_else(|| step.negatives.min_negatives()).max(1);
+        let kept = rows_with_enough(&mask.allowed, both, both, least);
+        let mut terms = vec![("query_std", column_std(z)?)];
+        let total = if kept.is_empty() {
+            z.detach().zeros_like()?.sum_all()?
+        } else {
+            let pick = Pick::new(&kept, both, z)?;
+            let other = Tensor::cat(&[z.narrow(0, n, n)?, z.narrow(0, 0, n)?], 0)?;
+            let allowed = Tensor::from_vec(mask.allowed, (both, both), z.device())?;
+            let scale = scale_of(self.settings.temperature, z)?;
+            let given = info_nce(&pick.of(z)?, &pick.of(&other)?, z, Some(&pick.of(&allowed)?), &scale)?;
+            terms.extend([("info_nce", given.loss.detach()), ("key_accuracy", given.key_accuracy)]);
+            given.loss
+        };
+        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+    }
+}
+
+impl Objective for SimclrObjective {
+    fn views(&self) -> ViewPlan {
+        ViewPlan { augmented: 2 }
+    }
+
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
+    fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {
+        let [first, second] = batch.views.as_slice() else {
+            return Err(ObjectiveError::Views { needed: 2, found: batch.views.len() });
+        };
+        let windows = Tensor::cat(&[first, second], 0)?;
+        let (embedding, statistics) = self.encoder.embed(&windows, &step.parameters.encoder.weights(), Mode::TRAIN)?;
+        let projection = self.head.forward(&embedding, &step.parameters.heads.weights())?;
+        let score = self.nt_xent(&normalise_rows(&projection)?, &batch.rows.concat(), step)?;
+        Ok(score.with(embedding, None, vec![statistics]))
+    }
+
+    fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {
+        let [first, second] = given.views else {
+            return Err(ObjectiveError::Views { needed: 2, found: given.views.len() });
+        };
+        self.nt_xent(&normalise_rows(&Tensor::cat(&[first, second], 0)?)?, &given.rows.concat(), step)
+    }
+
+    fn after_step(&mut self, _batch: &Batch, _loss: &Loss, _parameters: &mut Parameters) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+
+    fn state(&self) -> Result<State, ObjectiveError> {
+        Ok(State::new())
+    }
+
+    fn restore(&mut self, _state: &State) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+    use crate::learning::awareness::Negatives;
+    use crate::learning::objectives::testkit::{
+        Built, agrees_with_differences, golden, golden_rule, loss_and_gradient, plain, rows_of,
+    };
+
+    fn built(temperature: f64, dtype: DType) -> Built {
+        let settings = Simclr { temperature, min_negatives: Some(1), dim: 8, ..Simclr::defaults(SignalKind::Eeg) };
+        Built::new(&settings, 4, 4, dtype)
+    }
+
+    /// Loss of A and B and the gradient by A.
+    fn scored(built: &Built, negatives: Negatives, a: &Tensor, b: &Tensor) -> Score {
+        let rule = golden_rule(negatives);
+        built.score(&[a.clone(), b.clone()], &rows_of(&[0, 1, 2, 3], 2), &[0, 1, 2, 3], &rule)
+    }
+
+    #[test]
+    fn golden_values_and_gradients_with_and_without_subjects() {
+        let cases = [
+            (0.5, Negatives::All, 8, 1.777_035_749_5, (3, 7), -0.155_839_374_8),
+            (0.1, Negatives::All, 8, 2.258_780_918_3, (3, 7), -0.816_814_104_9),
+            (0.5, Negatives::SameSubject, 4, 0.306_198_163_9, (0, 0), 0.054_308_222_2),
+            (0.5, Negatives::OtherSubjects, 8, 1.720_556_020_0, (0, 0), 0.055_463_848_0),
+        ];
+        for (temperature, negatives, kept, value, at, slope) in cases {
+            for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 2e-4)] {
+                let built = built(temperature, dtype);
+                let b = golden(2.0, 4, 8, dtype);
+                let score = |a: &Tensor| scored(&built, negatives, a, &b);
+                assert_eq!(score(&golden(1.0, 4, 8, dtype)).kept, kept);
+                let (found, gradient) = loss_and_gradient(|a| score(a).total, &golden(1.0, 4, 8, dtype));
+                assert!((found - value).abs() < tolerance, "{found} {value}");
+                let found = gradient[at.0][at.1];
+                assert!((found - slope).abs() < tolerance, "{found} {slope}");
+            }
+        }
+    }
+
+    /// One exponential at a time, over lists.
+    fn slow(first: &Tensor, second: &Tensor, temperature: f64) -> f64 {
+        let z: Vec<Vec<f64>> = plain::unit(first).into_iter().chain(plain::unit(second)).collect();
+        let n = z.len();
+        let one = |i: usize| {
+            let similar = |j: usize| (plain::dot(&z[i], &z[j]) / temperature).exp();
+            let all: f64 = (0..n).filter(|j| *j != i).map(similar).sum();
+            -(similar((i + n / 2) % n) / all).ln()
+        };
+        (0..n).map(one).sum::<f64>() / n as f64
+    }
+
+    #[test]
+    fn it_equals_the_slow_form_and_finite_differences_of_it() {
+        let built = built(0.3, DType::F64);
+        let (a, b) = (golden(1.0, 4, 8, DType::F64), golden(2.0, 4, 8, DType::F64));
+        let score = |a: &Tensor| scored(&built, Negatives::All, a, &b).total;
+        agrees_with_differences(score, |a| slow(a, &b, 0.3), &a);
+        let score = |b: &Tensor| scored(&built, Negatives::All, &a, b).total;
+        agrees_with_differences(score, |b| slow(&a, b, 0.3), &b);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_key() {
+        let good = Simclr::defaults(SignalKind::Ecg);
+        let bad = [
+            ("temperature", Simclr { temperature: 0.0, ..good.clone() }),
+            ("dim", Simclr { dim: 1, ..good.clone() }),
+            ("min_negatives", Simclr { min_negatives: Some(7), ..good.clone() }),
+        ];
+        for (expected, settings) in bad {
+            let error = Built::try_new(&settings, 4, 16, DType::F32).err();
+            assert!(matches!(error, Some(ObjectiveError::Setting { key, .. }) if key == expected), "{expected}");
+        }
+    }
+}
