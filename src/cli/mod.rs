@@ -17,6 +17,7 @@ mod request;
 mod run;
 mod shell;
 mod signals;
+mod split;
 mod terminal;
 
 use std::process::ExitCode;
@@ -82,6 +83,8 @@ enum Command {
     Run(run::RunCommand),
     /// Make the store of windows that a pipeline asks for.
     Preprocess(preprocess::Preprocess),
+    /// Draw the split of a pipeline and show its proof, without training.
+    Split(split::SplitCommand),
     /// Pretrain the encoders of a pipeline.
     Pretrain(pretrain::Pretrain),
     /// Fit linear probes on pretrained encoders; scored on validation people.
@@ -129,9 +132,10 @@ pub fn main() -> ExitCode {
     let watch = Watch::new(terminal::progress(cli.global.quiet));
     // Commands that look at no flag keep the usual effect of a signal.
     let stop = match &cli.command {
-        None | Some(Command::Inspect(_) | Command::List(_) | Command::Completions(_) | Command::Man(_)) => {
-            StopSignal::default()
-        }
+        None
+        | Some(
+            Command::Inspect(_) | Command::List(_) | Command::Split(_) | Command::Completions(_) | Command::Man(_),
+        ) => StopSignal::default(),
         Some(_) => StopSignal::listen(&watch.stop_flag()),
     };
     exit::end(run(&cli, &watch), stop.number())
@@ -154,6 +158,7 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         Some(Command::Embed(command)) => command.run(global, watch),
         Some(Command::Preprocess(command)) => command.run(global, watch),
         Some(Command::Run(command)) => command.run(global, watch),
+        Some(Command::Split(command)) => command.run(global),
         Some(Command::Demo(command)) => command.run(global, watch),
         Some(Command::Pretrain(command)) => command.run(global, watch),
         Some(Command::Probe(command)) => command.run("linear", global, watch),

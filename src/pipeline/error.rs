@@ -30,6 +30,13 @@ pub enum PipelineError {
         /// Why.
         source: std::io::Error,
     },
+    /// No store yet, and the command makes none.
+    #[error("{}: there is no store yet", path.display())]
+    #[diagnostic(help("make it with `biossl preprocess PIPELINE`"))]
+    NoStore {
+        /// Where it would lie.
+        path: PathBuf,
+    },
     /// A store that another recipe made.
     #[error("{}: the store was made by recipe {}, the pipeline asks for {}", path.display(), short(found), short(needed))]
     #[diagnostic(help("name another `store`, or make this one anew with `biossl preprocess PIPELINE --overwrite`"))]

@@ -21,6 +21,6 @@ pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
 pub use outside::{Seen, admit};
 pub use parse::{Arm, Pipeline};
-pub use prepare::{LabelCount, Prepared, Stale, label_counts, outlook, prepare};
-pub use stages::{PretrainedFile, Run, finished};
+pub use prepare::{LabelCount, Prepared, Stale, existing, label_counts, outlook, prepare};
+pub use stages::{PretrainedFile, Run, draw, finished};
 pub use text::{PipelineText, Place};

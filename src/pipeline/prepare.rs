@@ -6,6 +6,7 @@ use crate::base::sha256_hex;
 use crate::data::preprocess::{Forecast, PreprocessError, Summary, forecast, resolved_json, write_store};
 use crate::data::store::Store;
 use crate::error::Error;
+use crate::signal::SubjectId;
 
 use super::error::PipelineError;
 use super::means::Means;
@@ -58,7 +59,7 @@ pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepa
     }
     let corpus_room = corpus.choice.as_ref();
     let made = write_store(corpus_room, &corpus.resolved, &pipeline.recipe, path, means.threads, &means.watch)?;
-    Ok(Prepared { store: Store::open(path)?, made: Some(made) })
+    Ok(Prepared { store: declared(pipeline, Store::open(path)?), made: Some(made) })
 }
 
 /// What [`prepare`] would make, without making it; `None`: the store stands.
@@ -82,10 +83,26 @@ fn standing(pipeline: &Pipeline, stale: Stale) -> Result<Option<Store>, Error> {
     }
     let store = Store::open(path)?;
     if store.recipe_hash() == needed {
-        return Ok(Some(store));
+        return Ok(Some(declared(pipeline, store)));
     }
     let found = store.recipe_hash().to_owned();
     Err(PipelineError::StaleStore { path: path.to_owned(), found, needed }.into())
+}
+
+/// The store of a pipeline as it lies there; nothing is made.
+///
+/// # Errors
+/// No store; one of another recipe; whatever opening reports.
+pub fn existing(pipeline: &Pipeline) -> Result<Store, Error> {
+    standing(pipeline, Stale::Refuse)?.ok_or_else(|| PipelineError::NoStore { path: pipeline.store.clone() }.into())
+}
+
+/// A recording that the plan declares a person of its own gets that id.
+fn declared(pipeline: &Pipeline, store: Store) -> Store {
+    match pipeline.split.choice.declares() {
+        Some(declared) => store.redeclared(declared.recording, &SubjectId(declared.subject.to_owned())),
+        None => store,
+    }
 }
 
 /// Windows compared with their checksums between two looks at the stop flag.

@@ -223,8 +223,8 @@ impl<'a> Run<'a> {
 
     fn judge_all(&mut self, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
         let pipeline = self.pipeline;
-        // A second map of the same file: the evaluation holds its store while the run's journal is written.
-        let store = Store::open(self.store.path())?;
+        // A second handle: the evaluation holds its store while the run's journal is written.
+        let store = self.store.clone();
         let ledger = TestLedger::beside(store.path(), &self.means.command);
         let seed = pipeline.split.choice.seed();
         let mut evaluation = Evaluation::new(&store, &pipeline.downstream, &pipeline.evaluate, (ledger, seed))?;
@@ -329,7 +329,11 @@ fn provenance(contract: &Contract) -> BTreeMap<String, String> {
     }
 }
 
-pub(super) fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
+/// The splits of a pipeline, one a fold, on its store.
+///
+/// # Errors
+/// Whatever the plan reports.
+pub fn draw(pipeline: &Pipeline, store: &Store) -> Result<Vec<Split>, Error> {
     let context = DrawContext {
         pool_excludes: store.pool_excludes(),
         spec: store.spec(),

@@ -4,6 +4,8 @@ use biossl::base::{SignalKind, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split, SplitError, TestLedger};
 use biossl::signal::{Normalisation, RecordingEntry, SubjectId, WindowRow, WindowSpec, WindowTable};
 
+use super::cli::{biossl, json, stderr, stdout, tiny_pipeline, tiny_run};
+
 const TEST: &str = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234";
 const TRAIN: &str = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230";
 
@@ -134,4 +136,33 @@ fn an_unread_ledger_is_empty() {
     let ledger = TestLedger::beside(&folder.path().join("store.h5"), "none");
     assert_eq!(ledger.readings().unwrap(), []);
     assert!(ledger.path().ends_with("store.h5.test-reads.jsonl"));
+}
+
+#[test]
+fn split_draws_from_the_store_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let output = biossl(&["split", &pipeline, "--json"]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("no store yet") && told.contains("biossl preprocess PIPELINE"), "{told}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something was made");
+
+    let (store, out) = (tiny_run().join("tiny.h5"), folder.path().join("split.json"));
+    let arguments = ["split", &pipeline, "--store", store.to_str().unwrap()];
+    let shown = json(&[&arguments[..], &["--json", "--out", out.to_str().unwrap()]].concat(), 0);
+    let saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(shown["folds"], saved);
+    let of_run: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(tiny_run().join("run/split.json")).unwrap()).unwrap();
+    assert_eq!(saved, of_run, "the split of a run is another");
+    let page = stdout(&biossl(&[&arguments[..], &["--set", "split.name=loso"]].concat()));
+    assert_eq!(page.matches("shared between roles: 0 subjects").count(), 7, "{page}");
+
+    let output = biossl(&[&arguments[..], &["--set", "split={name='within-tme'}"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("did you mean `within-time`?"), "{}", stderr(&output));
+    let output = biossl(&[&arguments[..], &["--set", "split={name='within-run'}"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no run numbers") && stderr(&output).contains("help:"), "{}", stderr(&output));
 }

@@ -1,14 +1,17 @@
-//! From people with roles to rows with roles, and the refusals on the way.
+//! From people or stretches with roles to rows with roles, and the refusals on the way.
+
+use std::collections::BTreeSet;
 
 use crate::base::sha256_hex;
 use crate::signal::{Reject, WindowRow, WindowTable};
 
 use super::ledger::{OpenedTest, Selected, TestLedger};
-use super::proof::{Exclusion, Proof};
+use super::pieces::{Piece, Scope, Stretch, Stretches};
+use super::proof::{Exclusion, LeftOut, Proof};
 use super::role::{Pool, Role, Subset, Test, Train, Validation};
 use super::{DrawContext, RejectScope, SplitError};
 
-/// What a plan decided: people by role, recordings left out.
+/// What a plan decided: people by role, or stretches of their recordings; recordings left out.
 #[derive(Debug, Clone)]
 pub(super) struct Assignment {
     pub(super) plan: &'static str,
@@ -18,10 +21,15 @@ pub(super) struct Assignment {
     pub(super) validation: Vec<u32>,
     pub(super) test: Vec<u32>,
     pub(super) notes: Vec<String>,
+    scope: Scope,
+    stretches: Vec<Stretch>,
+    gap: i64,
     excluded: Vec<(u32, String)>,
+    known_overlap: Vec<[String; 2]>,
 }
 
 impl Assignment {
+    /// An assignment of people.
     pub(super) fn new(plan: &'static str, seed: u64, fold: u16) -> Self {
         let nobody = Vec::new();
         Self {
@@ -32,13 +40,27 @@ impl Assignment {
             validation: nobody.clone(),
             test: nobody,
             notes: Vec::new(),
+            scope: Scope::People,
+            stretches: Vec::new(),
+            gap: 0,
             excluded: Vec::new(),
+            known_overlap: Vec::new(),
         }
+    }
+
+    /// An assignment of stretches of each person's recordings, at least `gap` samples apart where they share one.
+    pub(super) fn within(plan: &'static str, seed: u64, (scope, gap): (Scope, i64), stretches: Vec<Stretch>) -> Self {
+        Self { scope, gap, stretches, ..Self::new(plan, seed, 0) }
     }
 
     /// Leaves a recording out, with the reason for the proof.
     pub(super) fn exclude(&mut self, recording: u32, reason: &str) {
         self.excluded.push((recording, reason.to_owned()));
+    }
+
+    /// Two ids of one person in two roles: no fault, but said with every score.
+    pub(super) fn declare(&mut self, ids: [String; 2]) {
+        self.known_overlap.push(ids);
     }
 
     /// Says in the proof when the class rule asked for another seed.
@@ -64,9 +86,31 @@ impl Assignment {
         }
         Ok(())
     }
+
+    fn excludes(&self, row: &WindowRow) -> bool {
+        self.excluded.iter().any(|(recording, _)| *recording == row.recording)
+    }
+
+    /// Role of a row and the samples that it may touch; all of them where people are parted.
+    fn role_of(
+        &self,
+        row: &WindowRow,
+        stretches: &Stretches,
+        (table, context): (&WindowTable, &DrawContext<'_>),
+    ) -> Option<(&'static str, Option<(i64, i64)>)> {
+        if self.excludes(row) {
+            return None;
+        }
+        if self.scope.is_within() {
+            let stretch = stretches.of(row, table, context.spec)?;
+            return Some((stretch.role, Some((stretch.first, stretch.last))));
+        }
+        let role = self.people().into_iter().find(|(_, people)| people.contains(&row.subject));
+        role.map(|(role, _)| (role, None))
+    }
 }
 
-/// One role for every person, with its proof.
+/// One role for every person, or for every stretch of a person's recordings, with its proof.
 #[derive(Debug, Clone)]
 pub struct Split {
     fold: u16,
@@ -76,6 +120,95 @@ pub struct Split {
     validation: Subset<Validation>,
     test: Subset<Test>,
     proof: Proof,
+}
+
+/// Rows by role.
+struct Dealt {
+    pool: Subset<Pool>,
+    train: Subset<Train>,
+    validation: Subset<Validation>,
+    test: Subset<Test>,
+    /// Usable rows that lie in a gap or across a border.
+    between: usize,
+}
+
+impl Dealt {
+    fn new(table: &WindowTable, context: &DrawContext<'_>, assignment: &Assignment) -> Self {
+        let stretches = Stretches::new(&assignment.stretches);
+        let roles: Vec<_> =
+            table.rows.iter().map(|row| assignment.role_of(row, &stretches, (table, context))).collect();
+        let deal = |role: &'static str, wanted: &dyn Fn(&WindowRow) -> bool| -> Vec<u32> {
+            let rows = (0_u32..).zip(&table.rows).zip(&roles);
+            let rows = rows.filter(|((_, row), of)| of.is_some_and(|(of, _)| of == role) && wanted(row));
+            rows.map(|((index, _), _)| index).collect()
+        };
+        let border = |row: u32| roles[row as usize].and_then(|(_, border)| border);
+        let trainable = |row: &WindowRow| row.label.is_none_or(|label| !context.pool_excludes.contains(&label));
+        let judged = |row: &WindowRow| match context.rejects {
+            RejectScope::Training => row.reject != Some(Reject::NonFinite),
+            RejectScope::Everywhere => row.reject.is_none(),
+        };
+        let labelled = |row: &WindowRow| row.label.is_some();
+        let clean = |row: &WindowRow| row.reject.is_none() && trainable(row);
+        let validating = |row: &WindowRow| labelled(row) && trainable(row) && judged(row);
+        let tested = |row: &WindowRow| labelled(row) && judged(row);
+        let lost = |(row, role): (&WindowRow, &Option<_>)| role.is_none() && clean(row) && !assignment.excludes(row);
+        Self {
+            pool: Subset::new(table, deal(Train::NAME, &clean), border),
+            train: Subset::new(table, deal(Train::NAME, &|row| labelled(row) && clean(row)), border),
+            validation: Subset::new(table, deal(Validation::NAME, &validating), border),
+            test: Subset::new(table, deal(Test::NAME, &tested), border),
+            between: table.rows.iter().zip(&roles).filter(|pair| lost(*pair)).count(),
+        }
+    }
+
+    fn only(&self, table: &WindowTable, wanted: impl Fn(u32) -> bool + Copy) -> Self {
+        Self {
+            pool: self.pool.only(table, wanted),
+            train: self.train.only(table, wanted),
+            validation: self.validation.only(table, wanted),
+            test: self.test.only(table, wanted),
+            between: self.between,
+        }
+    }
+
+    /// Without the people who cannot be judged alone, and who they are: one class in train, nothing in a role.
+    fn without_unfit(self, table: &WindowTable) -> (Self, Vec<LeftOut>) {
+        let mut left_out = Vec::new();
+        let mut out = BTreeSet::new();
+        for subject in (0_u32..).take(table.subjects.len()) {
+            let of = |row: &&u32| table.rows[**row as usize].subject == subject;
+            let labels = |rows: &[u32]| -> BTreeSet<u16> {
+                rows.iter().filter(of).filter_map(|row| table.rows[*row as usize].label).collect()
+            };
+            let learnt = labels(self.train.rows());
+            let reason = if let [class] = learnt.iter().copied().collect::<Vec<_>>()[..] {
+                format!("one class in train ({})", table.classes[class as usize])
+            } else {
+                let roles = [(Train::NAME, self.train.rows()), (Validation::NAME, self.validation.rows())];
+                let roles = roles.into_iter().chain([(Test::NAME, self.test.rows())]);
+                match roles.into_iter().find(|(_, rows)| labels(rows).is_empty()) {
+                    Some((role, _)) => format!("no labelled window in {role}"),
+                    None => continue,
+                }
+            };
+            left_out.push(LeftOut { subject: table.subjects[subject as usize].0.clone(), reason });
+            out.insert(subject);
+        }
+        let kept = self.only(table, |row| !out.contains(&table.rows[row as usize].subject));
+        (kept, left_out)
+    }
+
+    fn refuse_empty(&self, assignment: &Assignment, people: String) -> Result<(), SplitError> {
+        let roles =
+            [(Train::NAME, self.train.len()), (Validation::NAME, self.validation.len()), (Test::NAME, self.test.len())];
+        match roles.into_iter().find(|(_, rows)| *rows == 0) {
+            Some((role, _)) => {
+                Err(SplitError::EmptyRole { plan: assignment.plan.to_owned(), fold: assignment.fold, role, people })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Split {
@@ -89,52 +222,63 @@ impl Split {
         assignment: Assignment,
     ) -> Result<Self, SplitError> {
         assignment.refuse_two_roles(table)?;
-        let excluded = |row: &WindowRow| assignment.excluded.iter().any(|(recording, _)| *recording == row.recording);
-        let deal = |people: &[u32], wanted: &dyn Fn(&WindowRow) -> bool| -> Vec<u32> {
-            let rows = (0_u32..).zip(&table.rows);
-            let rows = rows.filter(|(_, row)| people.contains(&row.subject) && !excluded(row) && wanted(row));
-            rows.map(|(index, _)| index).collect()
-        };
-        let trainable = |row: &WindowRow| row.label.is_none_or(|label| !context.pool_excludes.contains(&label));
-        let judged = |row: &WindowRow| match context.rejects {
-            RejectScope::Training => row.reject != Some(Reject::NonFinite),
-            RejectScope::Everywhere => row.reject.is_none(),
-        };
-        let labelled = |row: &WindowRow| row.label.is_some();
-        let clean = |row: &WindowRow| row.reject.is_none() && trainable(row);
-
-        let whole = |_: &WindowRow| None;
-        let pool = Subset::new(table, deal(&assignment.train, &clean), whole);
-        let train = Subset::new(table, deal(&assignment.train, &|row| labelled(row) && clean(row)), whole);
-        let validation = Subset::new(
-            table,
-            deal(&assignment.validation, &|row| labelled(row) && trainable(row) && judged(row)),
-            whole,
-        );
-        let test = Subset::new(table, deal(&assignment.test, &|row| labelled(row) && judged(row)), whole);
-        for (role, rows) in [(Train::NAME, train.len()), (Validation::NAME, validation.len()), (Test::NAME, test.len())]
-        {
-            if rows == 0 {
-                let people = table.subjects.iter().map(|id| id.0.as_str()).collect::<Vec<_>>().join(", ");
-                let plan = assignment.plan.to_owned();
-                return Err(SplitError::EmptyRole { plan, fold: assignment.fold, role, people });
-            }
+        let mut dealt = Dealt::new(table, context, &assignment);
+        let mut left_out = Vec::new();
+        if assignment.scope.is_within() {
+            (dealt, left_out) = dealt.without_unfit(table);
         }
-        let hash = split_hash(table, &assignment);
+        let reason = |id: &str| left_out.iter().find(|out| out.subject == id).map(|out| format!(" ({})", out.reason));
+        let people = table.subjects.iter().map(|id| format!("{id}{}", reason(&id.0).unwrap_or_default()));
+        dealt.refuse_empty(&assignment, people.collect::<Vec<_>>().join(", "))?;
         let exclusions = assignment.excluded.iter().map(|(recording, reason)| Exclusion {
             recording: table.recordings[*recording as usize].id.clone(),
             reason: reason.clone(),
         });
-        let mut proof = Proof::new(table, (&pool, &train, &validation, &test));
+        let Dealt { pool, train, validation, test, between } = dealt;
+        let mut proof = Proof::new(table, context.spec, (&pool, &train, &validation, &test));
         assignment.plan.clone_into(&mut proof.plan);
         context.recipe_hash.clone_into(&mut proof.recipe_hash);
         proof.exclusions = exclusions.collect();
         (proof.seed, proof.fold) = (assignment.seed, assignment.fold);
-        proof.split_hash.clone_from(&hash);
+        (proof.scope, proof.gap_samples) = (assignment.scope, assignment.gap);
+        proof.known_overlap.clone_from(&assignment.known_overlap);
         proof.notes.clone_from(&assignment.notes);
-        proof.count_rejects(table, assignment.people(), &excluded);
+        proof.pieces = pieces(table, &assignment, &left_out);
+        proof.left_out = left_out;
+        if assignment.scope.is_within() && between > 0 {
+            proof.notes.push(format!("{between} windows lie in a gap or across a border and are in no role"));
+        }
+        let hash = if assignment.scope.is_within() { proof.pieces_hash() } else { split_hash(table, &assignment) };
+        proof.split_hash.clone_from(&hash);
+        let stretches = Stretches::new(&assignment.stretches);
+        let role_of = |row: &WindowRow| assignment.role_of(row, &stretches, (table, context)).map(|(role, _)| role);
+        proof.count_rejects(table, &role_of);
         proof.refuse_leaks()?;
         Ok(Self { fold: assignment.fold, hash, pool, train, validation, test, proof })
+    }
+
+    /// The same split for one person alone, as an encoder a person needs it; only of plans that part a person's own
+    /// recordings.
+    ///
+    /// # Errors
+    /// A plan that parts people; a person who is in no role, with the reason.
+    pub fn of_subject(&self, table: &WindowTable, subject: u32) -> Result<Self, SplitError> {
+        let id = table.subjects.get(subject as usize).map_or("?", |id| id.0.as_str());
+        if !self.proof.scope.is_within() {
+            return Err(SplitError::NotWithin { plan: self.proof.plan.clone(), subject: id.to_owned() });
+        }
+        if !self.train.subjects().contains(&subject) {
+            let reason = self.proof.left_out.iter().find(|out| out.subject == id).map(|out| out.reason.clone());
+            let reason = reason.unwrap_or_else(|| "not in the store".to_owned());
+            return Err(SplitError::LeftOut { plan: self.proof.plan.clone(), subject: id.to_owned(), reason });
+        }
+        let wanted = |row: u32| table.rows[row as usize].subject == subject;
+        let (pool, train) = (self.pool.only(table, wanted), self.train.only(table, wanted));
+        let (validation, test) = (self.validation.only(table, wanted), self.test.only(table, wanted));
+        let mut proof = self.proof.of_subject(table, id, (&pool, &train, &validation, &test));
+        let hash = proof.pieces_hash();
+        proof.split_hash.clone_from(&hash);
+        Ok(Self { fold: self.fold, hash, pool, train, validation, test, proof })
     }
 
     /// What pretraining may see: the training people's usable rows, labelled or not.
@@ -157,7 +301,8 @@ impl Split {
         &self.proof
     }
 
-    /// SHA-256 of the lines `role TAB subject TAB recording`, sorted bytewise.
+    /// SHA-256 of the lines `role TAB subject TAB recording`, in plans within a person with `TAB first TAB last` (samples,
+    /// half-open), sorted bytewise.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -189,6 +334,22 @@ impl Split {
     }
 }
 
+/// The stretches by name, without those of people who were left out.
+fn pieces(table: &WindowTable, assignment: &Assignment, left_out: &[LeftOut]) -> Vec<Piece> {
+    let piece = |stretch: &Stretch| {
+        let entry = &table.recordings[stretch.recording as usize];
+        Piece {
+            role: stretch.role.to_owned(),
+            subject: table.subjects[entry.subject as usize].0.clone(),
+            recording: entry.id.clone(),
+            first: stretch.first,
+            last: stretch.last,
+        }
+    };
+    let all = assignment.stretches.iter().map(piece);
+    all.filter(|piece| left_out.iter().all(|out| out.subject != piece.subject)).collect()
+}
+
 fn split_hash(table: &WindowTable, assignment: &Assignment) -> String {
     let mut lines = Vec::new();
     for (recording, entry) in (0_u32..).zip(&table.recordings) {
@@ -206,3 +367,7 @@ fn split_hash(table: &WindowTable, assignment: &Assignment) -> String {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "within_tests.rs"]
+mod within_tests;

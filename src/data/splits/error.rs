@@ -67,6 +67,37 @@ pub enum SplitError {
         /// The remedy.
         help: String,
     },
+    /// A plan that declares an overlap was given a table that hides it.
+    #[error("plan `{plan}`: recording {recording} still carries the id `{subject}`")]
+    #[diagnostic(help("open the store with the plan's declaration: `store.redeclared(recording, subject)`"))]
+    NotDeclared {
+        /// Name of the plan.
+        plan: &'static str,
+        /// The recording.
+        recording: &'static str,
+        /// Whose it is in the table.
+        subject: String,
+    },
+    /// One person's split was asked of a plan that gives each person one role.
+    #[error("plan `{plan}` gives `{subject}` one role: there is no split of one person")]
+    #[diagnostic(help("`scope = \"per-subject\"` needs `split = {{ name = \"within-run\" }}` or `within-time`"))]
+    NotWithin {
+        /// Name of the plan.
+        plan: String,
+        /// The person.
+        subject: String,
+    },
+    /// A person whom the plan left out.
+    #[error("plan `{plan}`: `{subject}` is left out: {reason}")]
+    #[diagnostic(help("take the people who are in `roles` of the split; `biossl split` names those left out"))]
+    LeftOut {
+        /// Name of the plan.
+        plan: String,
+        /// The person.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
     /// The selection was made on another split.
     #[error("the selection was made on split {selected}, this is split {split}")]
     #[diagnostic(help("select on the validation people of the very fold whose test people are read"))]

@@ -1,30 +1,36 @@
-//! Who may see what: every person gets one role, and the proof of it is computed from the rows themselves.
+//! Who may see what: every person gets one role, or every stretch of a person's recordings does, and the proof of it is
+//! computed from the rows themselves.
 //!
 //! A [`Plan`] draws one [`Split`] a fold. A split hands out rows by role: what pretraining may see ([`Pool`]), what a
 //! classifier learns from ([`Train`]), what choices are made on ([`Validation`]); the rows of [`Test`] come out only
 //! against a [`Selected`], and every reading is counted in a [`TestLedger`].
 //!
 //! Invariant: only this room makes a [`Subset`], and a split whose roles share a person, a recording, a file's content
-//! or an overlapping window is an error, never a value. Start reading at [`Split`], then `dechazal.rs`.
+//! or an overlapping window is an error, never a value (plans within a person share people by design, and the recordings
+//! that they cut; what they read is a gap apart). Start reading at [`Split`], then `dechazal.rs`.
 
 mod build;
 mod dechazal;
+mod eegmmidb;
 mod error;
 mod kfold;
 mod labels;
 mod ledger;
 mod loso;
 mod order;
+mod pieces;
 mod proof;
 mod role;
 mod shares;
+mod within;
 
 pub use build::Split;
 pub use error::SplitError;
 pub use kfold::Order;
 pub use labels::LabelBudget;
 pub use ledger::{OpenedTest, Reading, Selected, TestLedger};
-pub use proof::{Exclusion, Intersection, Proof, RoleProof, Roles};
+pub use pieces::{Piece, Scope};
+pub use proof::{Exclusion, Intersection, LeftOut, Proof, RoleProof, Roles};
 pub use role::{Pool, Reach, Role, Subset, Test, Train, Validation};
 
 use crate::base::{Choice, Entry, Registry, read_choice};
@@ -55,6 +61,17 @@ pub struct DrawContext<'a> {
     pub rejects: RejectScope,
 }
 
+/// Two ids of one person in two roles, by a plan's declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    /// The recording that gets an id of its own.
+    pub recording: &'static str,
+    /// That id.
+    pub subject: &'static str,
+    /// The id of the same person in another role.
+    pub person: &'static str,
+}
+
 /// A way to give people roles.
 pub trait Plan: Send + Sync {
     /// One split a fold.
@@ -62,6 +79,11 @@ pub trait Plan: Send + Sync {
     /// # Errors
     /// An empty role, a person in two roles, a class rule that no draw satisfies.
     fn draw(&self, table: &WindowTable, context: &DrawContext<'_>) -> Result<Vec<Split>, SplitError>;
+
+    /// A recording that counts as a person of its own in this plan; the caller gives it that id before it draws.
+    fn declares(&self) -> Option<Declared> {
+        None
+    }
 
     /// The split's own seed: folds, validation people and resamples hang on it, training does not.
     fn seed(&self) -> u64;
@@ -76,8 +98,13 @@ pub static PLANS: Registry<dyn Plan> = Registry {
     family: "split",
     entries: &[
         entry::<dechazal::DechazalStrict>(),
+        entry::<dechazal::Dechazal>(),
+        entry::<eegmmidb::Cbramod>(),
+        entry::<eegmmidb::FmBench>(),
         entry::<shares::Shares>(),
         entry::<kfold::Kfold>(),
         entry::<loso::Loso>(),
+        entry::<within::WithinRun>(),
+        entry::<within::WithinTime>(),
     ],
 };

@@ -5,13 +5,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::signal::{WindowRow, WindowTable};
+use crate::base::sha256_hex;
+use crate::signal::{WindowRow, WindowSpec, WindowTable};
 
 use super::SplitError;
+use super::pieces::{Piece, Scope, read_of};
 use super::role::{Pool, Role, Subset, Test, Train, Validation};
 
 /// Written into every proof; raised when its form changes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 /// How many of the shared things an error names.
 const NAMED: usize = 5;
 
@@ -41,7 +43,8 @@ pub struct Roles {
     pub test: RoleProof,
 }
 
-/// What two roles have in common. All lists are empty and the count is 0 in every proof that exists.
+/// What two roles have in common. All lists are empty and the count is 0 in every proof that exists, but for the people
+/// of plans within a person and the recordings that these cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intersection {
     /// The two roles.
@@ -50,10 +53,13 @@ pub struct Intersection {
     pub subjects: Vec<String>,
     /// Shared recordings.
     pub recordings: Vec<String>,
-    /// SHA-256 of signal files that occur on both sides, under whatever names.
+    /// SHA-256 of signal files that occur on both sides, under two names.
     pub content_hashes: Vec<String>,
-    /// Pairs of windows of one recording, one on each side, that have a sample in common.
+    /// Pairs of windows of one recording, one on each side, that have a sample in common, margins included.
     pub overlapping_windows: usize,
+    /// The fewest samples between what one side and the other read of one recording, margins included; `None` where they
+    /// share none.
+    pub least_gap_samples: Option<i64>,
 }
 
 /// A recording left out by the plan.
@@ -61,6 +67,15 @@ pub struct Intersection {
 pub struct Exclusion {
     /// Its id.
     pub recording: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A person who is in no role, because the plan cannot judge them alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Whose id.
+    pub subject: String,
     /// Why.
     pub reason: String,
 }
@@ -76,13 +91,21 @@ pub struct Proof {
     pub seed: u64,
     /// Which fold.
     pub fold: u16,
-    /// The roles of people.
+    /// What the plan parts.
+    pub scope: Scope,
+    /// Samples that part two roles in one recording, at least; 0 where people are parted.
+    pub gap_samples: i64,
+    /// Who or what is in which role.
     pub roles: Roles,
     /// What pretraining may see.
     pub pool: RoleProof,
     /// Every pair of roles that may share nothing.
     pub intersections: Vec<Intersection>,
-    /// Two ids of one person, in two roles by declaration; no plan here declares any.
+    /// The stretches of recordings that each role has; empty where people are parted.
+    pub pieces: Vec<Piece>,
+    /// People in no role.
+    pub left_out: Vec<LeftOut>,
+    /// Two ids of one person, in two roles by declaration of the plan: said with every score.
     pub known_overlap: Vec<[String; 2]>,
     /// Recordings left out.
     pub exclusions: Vec<Exclusion>,
@@ -98,20 +121,23 @@ impl Proof {
     /// Computes contents and intersections from the rows themselves.
     pub(super) fn new(
         table: &WindowTable,
+        spec: &WindowSpec,
         (pool, train, validation, test): (&Subset<Pool>, &Subset<Train>, &Subset<Validation>, &Subset<Test>),
     ) -> Self {
         let pairs = [
-            (Side::new(train), Side::new(validation)),
-            (Side::new(train), Side::new(test)),
-            (Side::new(validation), Side::new(test)),
-            (Side::new(pool), Side::new(validation)),
-            (Side::new(pool), Side::new(test)),
+            (Side::new(train, table, spec), Side::new(validation, table, spec)),
+            (Side::new(train, table, spec), Side::new(test, table, spec)),
+            (Side::new(validation, table, spec), Side::new(test, table, spec)),
+            (Side::new(pool, table, spec), Side::new(validation, table, spec)),
+            (Side::new(pool, table, spec), Side::new(test, table, spec)),
         ];
         Self {
             schema: SCHEMA,
             plan: String::new(),
             seed: 0,
             fold: 0,
+            scope: Scope::People,
+            gap_samples: 0,
             roles: Roles {
                 train: contents(table, train.rows()),
                 validation: contents(table, validation.rows()),
@@ -119,6 +145,8 @@ impl Proof {
             },
             pool: contents(table, pool.rows()),
             intersections: pairs.iter().map(|(a, b)| intersect(table, a, b)).collect(),
+            pieces: Vec::new(),
+            left_out: Vec::new(),
             known_overlap: Vec::new(),
             exclusions: Vec::new(),
             notes: Vec::new(),
@@ -127,20 +155,50 @@ impl Proof {
         }
     }
 
-    /// Counts rejected rows by role (and for the pool, whose people are the training people).
-    pub(super) fn count_rejects(
-        &mut self,
+    /// The proof of one person's part of this split.
+    pub(super) fn of_subject(
+        &self,
         table: &WindowTable,
-        people: [(&'static str, &[u32]); 3],
-        excluded: &dyn Fn(&WindowRow) -> bool,
-    ) {
-        let roles = [&mut self.roles.train, &mut self.roles.validation, &mut self.roles.test];
-        for (role, (_, people)) in roles.into_iter().zip(people) {
-            for row in table.rows.iter().filter(|row| people.contains(&row.subject) && !excluded(row)) {
-                if let Some(reject) = row.reject {
-                    *role.rejects.entry(reject.name().to_owned()).or_default() += 1;
-                }
-            }
+        id: &str,
+        (pool, train, validation, test): (&Subset<Pool>, &Subset<Train>, &Subset<Validation>, &Subset<Test>),
+    ) -> Self {
+        let theirs = |piece: &&Piece| piece.subject == id;
+        Self {
+            roles: Roles {
+                train: contents(table, train.rows()),
+                validation: contents(table, validation.rows()),
+                test: contents(table, test.rows()),
+            },
+            pool: contents(table, pool.rows()),
+            pieces: self.pieces.iter().filter(theirs).cloned().collect(),
+            left_out: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// SHA-256 of the lines `role TAB subject TAB recording TAB first TAB last`, sorted bytewise.
+    pub(super) fn pieces_hash(&self) -> String {
+        let line = |piece: &Piece| {
+            let Piece { role, subject, recording, first, last } = piece;
+            format!("{role}\t{subject}\t{recording}\t{first}\t{last}\n")
+        };
+        let mut lines: Vec<String> = self.pieces.iter().map(line).collect();
+        lines.sort();
+        sha256_hex(lines.concat().as_bytes())
+    }
+
+    /// Counts rejected rows by role; the pool is of the training people or stretches.
+    pub(super) fn count_rejects(&mut self, table: &WindowTable, role_of: &dyn Fn(&WindowRow) -> Option<&'static str>) {
+        let Roles { train, validation, test } = &mut self.roles;
+        for row in &table.rows {
+            let Some(reject) = row.reject else { continue };
+            let counts = match role_of(row) {
+                Some(role) if role == Train::NAME => &mut train.rejects,
+                Some(role) if role == Validation::NAME => &mut validation.rejects,
+                Some(_) => &mut test.rejects,
+                None => continue,
+            };
+            *counts.entry(reject.name().to_owned()).or_default() += 1;
         }
         self.pool.rejects.clone_from(&self.roles.train.rejects);
     }
@@ -152,17 +210,23 @@ impl Proof {
         self.notes.push(note);
     }
 
-    /// The first thing that two roles share, as an error.
+    /// The first thing that two roles share and should not, as an error.
     pub(super) fn refuse_leaks(&self) -> Result<(), SplitError> {
+        let cut = |recording: &str| {
+            let roles = self.pieces.iter().filter(|piece| piece.recording == recording).map(|piece| &piece.role);
+            roles.collect::<BTreeSet<_>>().len() > 1
+        };
         for shared in &self.intersections {
+            let people = if self.scope.is_within() { Vec::new() } else { shared.subjects.clone() };
+            let recordings = shared.recordings.iter().filter(|recording| !cut(recording)).cloned().collect();
+            let counted = |count: usize| vec![count.to_string(); usize::from(count > 0)];
+            let near = shared.least_gap_samples.filter(|least| self.scope.is_within() && *least < self.gap_samples);
             let faults = [
-                ("subjects", shared.subjects.clone()),
-                ("recordings", shared.recordings.clone()),
+                ("subjects", people),
+                ("recordings", recordings),
                 ("the content of files", shared.content_hashes.clone()),
-                (
-                    "overlapping windows",
-                    vec![shared.overlapping_windows.to_string(); usize::from(shared.overlapping_windows > 0)],
-                ),
+                ("overlapping windows", counted(shared.overlapping_windows)),
+                ("samples within the gap", near.iter().map(|n| format!("{n} of {}", self.gap_samples)).collect()),
             ];
             if let Some((what, items)) = faults.into_iter().find(|(_, items)| !items.is_empty()) {
                 let [first, second] = [role_name(&shared.roles[0]), role_name(&shared.roles[1])];
@@ -171,6 +235,21 @@ impl Proof {
             }
         }
         Ok(())
+    }
+
+    /// The windows that the recipe rejected, a line a role that has some; whether a role uses them is the pipeline's `rejects`.
+    pub fn rejected(&self) -> String {
+        let roles = [
+            (Train::NAME, &self.roles.train),
+            (Validation::NAME, &self.roles.validation),
+            (Test::NAME, &self.roles.test),
+        ];
+        let some = roles.iter().filter(|(_, role)| !role.rejects.is_empty());
+        some.map(|(name, role)| {
+            let counts: Vec<String> = role.rejects.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+            format!("  rejected in {name}: {}\n", counts.join(", "))
+        })
+        .collect()
     }
 
     /// The class names that occur in any role, in order.
@@ -188,11 +267,25 @@ fn role_name(name: &str) -> &'static str {
 struct Side<'a> {
     name: &'static str,
     rows: &'a [u32],
+    /// What is read of each recording, margins included: first samples and ends, each ascending.
+    read: BTreeMap<u32, (Vec<i64>, Vec<i64>)>,
 }
 
 impl<'a> Side<'a> {
-    fn new<R: Role>(subset: &'a Subset<R>) -> Self {
-        Self { name: R::NAME, rows: subset.rows() }
+    fn new<R: Role>(subset: &'a Subset<R>, table: &WindowTable, spec: &WindowSpec) -> Self {
+        let mut read: BTreeMap<u32, (Vec<i64>, Vec<i64>)> = BTreeMap::new();
+        for (index, row) in subset.rows().iter().map(|&row| &table.rows[row as usize]).enumerate() {
+            let (reach, (first, last)) = (subset.reach(index), read_of(row, spec));
+            let after = row.start + i64::from(row.trial_samples) + i64::from(reach.right);
+            let (firsts, lasts) = read.entry(row.recording).or_default();
+            firsts.push(first - i64::from(reach.left));
+            lasts.push(last.max(after));
+        }
+        for (firsts, lasts) in read.values_mut() {
+            firsts.sort_unstable();
+            lasts.sort_unstable();
+        }
+        Self { name: R::NAME, rows: subset.rows(), read }
     }
 
     fn collect<T: Ord>(&self, table: &WindowTable, of: impl Fn(&WindowRow) -> T) -> BTreeSet<T> {
@@ -223,47 +316,56 @@ fn intersect(table: &WindowTable, a: &Side<'_>, b: &Side<'_>) -> Intersection {
     let shared = |of: &dyn Fn(&WindowRow) -> String| -> Vec<String> {
         a.collect(table, of).intersection(&b.collect(table, of)).cloned().collect()
     };
-    let entry = |row: &WindowRow| &table.recordings[row.recording as usize];
+    let (overlapping_windows, least_gap_samples) = apart(a, b);
     Intersection {
         roles: [a.name.to_owned(), b.name.to_owned()],
         subjects: shared(&|row| table.subjects[row.subject as usize].0.clone()),
-        recordings: shared(&|row| entry(row).id.clone()),
-        // A store without hashes (made in memory) cannot prove this point; an empty hash is no shared content.
-        content_hashes: shared(&|row| entry(row).content_hash.clone())
-            .into_iter()
-            .filter(|hash| !hash.is_empty())
-            .collect(),
-        overlapping_windows: overlapping(table, a.rows, b.rows),
+        recordings: shared(&|row| table.recordings[row.recording as usize].id.clone()),
+        content_hashes: same_content(table, a, b),
+        overlapping_windows,
+        least_gap_samples,
     }
 }
 
-/// Pairs of rows, one of each side, of one recording and with a sample in common.
-fn overlapping(table: &WindowTable, a: &[u32], b: &[u32]) -> usize {
-    let stretches = |rows: &[u32]| -> BTreeMap<u32, Vec<(i64, i64)>> {
-        let mut by_recording: BTreeMap<u32, Vec<(i64, i64)>> = BTreeMap::new();
-        for row in rows.iter().map(|&row| &table.rows[row as usize]) {
-            let end = row.start + i64::from(row.trial_samples);
-            by_recording.entry(row.recording).or_default().push((row.start, end));
+/// Contents that stand on both sides under two names. A recording that both sides have is found by its name.
+fn same_content(table: &WindowTable, a: &Side<'_>, b: &Side<'_>) -> Vec<String> {
+    let of = |side: &Side<'_>| -> BTreeMap<String, BTreeSet<u32>> {
+        let mut by_hash: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+        for recording in side.collect(table, |row| row.recording) {
+            let hash = &table.recordings[recording as usize].content_hash;
+            // A store without hashes (made in memory) cannot prove this point; an empty hash is no shared content.
+            if !hash.is_empty() {
+                by_hash.entry(hash.clone()).or_default().insert(recording);
+            }
         }
-        by_recording
+        by_hash
     };
-    let (left, right) = (stretches(a), stretches(b));
-    let pairs = left.iter().filter_map(|(recording, mine)| right.get(recording).map(|others| (mine, others)));
-    pairs
-        .map(|(mine, others)| {
-            // Of all others, less those that end before this one starts, less those that start after it ends.
-            let mut starts: Vec<i64> = others.iter().map(|(start, _)| *start).collect();
-            let mut ends: Vec<i64> = others.iter().map(|(_, end)| *end).collect();
-            starts.sort_unstable();
-            ends.sort_unstable();
-            let count = |(start, end): &(i64, i64)| {
-                let begun = starts.partition_point(|other| other < end);
-                let over = ends.partition_point(|other| other <= start);
-                begun - over
-            };
-            mine.iter().map(count).sum::<usize>()
-        })
-        .sum()
+    let (left, right) = (of(a), of(b));
+    let twice = |(hash, mine): (&String, &BTreeSet<u32>)| {
+        right.get(hash).is_some_and(|others| mine.union(others).count() > 1).then(|| hash.clone())
+    };
+    left.iter().filter_map(twice).collect()
+}
+
+/// Pairs of rows, one of each side, of one recording and with a sample in common; and the fewest samples between two
+/// such rows (negative: they overlap).
+fn apart(a: &Side<'_>, b: &Side<'_>) -> (usize, Option<i64>) {
+    let pairs = a.read.iter().filter_map(|(recording, mine)| b.read.get(recording).map(|others| (mine, others)));
+    let (mut overlaps, mut least) = (0, None);
+    for ((firsts, lasts), (other_firsts, other_lasts)) in pairs {
+        // Of all pairs, less those where one ends before the other starts, on either side.
+        let before = |ends: &[i64], starts: &[i64]| -> usize {
+            ends.iter().map(|end| starts.len() - starts.partition_point(|start| start < end)).sum()
+        };
+        overlaps += firsts.len() * other_firsts.len() - before(lasts, other_firsts) - before(other_lasts, firsts);
+        let near = |ends: &[i64], starts: &[i64]| -> Option<i64> {
+            let after = |end: &i64| starts.get(starts.partition_point(|start| start < end)).map(|start| start - end);
+            ends.iter().filter_map(after).min()
+        };
+        let nearest = [near(lasts, other_firsts), near(other_lasts, firsts)];
+        least = nearest.into_iter().flatten().chain(least).min();
+    }
+    (overlaps, least)
 }
 
 impl fmt::Display for Proof {
@@ -296,6 +398,23 @@ impl fmt::Display for Proof {
             shared(|pair| pair.content_hashes.len()),
             shared(|pair| pair.overlapping_windows),
         )?;
+        if self.scope.is_within() {
+            let parted = if self.scope == Scope::Runs { "runs" } else { "recordings" };
+            let least = self.intersections.iter().filter_map(|pair| pair.least_gap_samples).min();
+            let least = least.map_or_else(String::new, |least| format!(", {least} or more are kept"));
+            writeln!(
+                f,
+                "  within people: their {parted} are parted, {} stretches, a gap of {} samples is asked for{least}",
+                self.pieces.len(),
+                self.gap_samples
+            )?;
+        }
+        for [one, other] in &self.known_overlap {
+            writeln!(f, "  one person in two roles: {one} and {other}")?;
+        }
+        for out in &self.left_out {
+            writeln!(f, "  in no role: {} ({})", out.subject, out.reason)?;
+        }
         for out in &self.exclusions {
             writeln!(f, "  left out: {} ({})", out.recording, out.reason)?;
         }

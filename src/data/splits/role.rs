@@ -73,15 +73,11 @@ pub struct Subset<R: Role> {
 }
 
 impl<R: Role> Subset<R> {
-    /// Rows in ascending order; the people are read off them. `border` gives the samples of the row's recording that
-    /// its role may touch, half-open; `None`: all of them.
-    pub(super) fn new(
-        table: &WindowTable,
-        mut rows: Vec<u32>,
-        border: impl Fn(&WindowRow) -> Option<(i64, i64)>,
-    ) -> Self {
+    /// Rows in ascending order; the people are read off them. `border` gives the samples of a row's recording that its
+    /// role may touch, half-open; `None`: all of them.
+    pub(super) fn new(table: &WindowTable, mut rows: Vec<u32>, border: impl Fn(u32) -> Option<(i64, i64)>) -> Self {
         rows.sort_unstable();
-        let reach = rows.iter().map(|&row| &table.rows[row as usize]).map(|row| clipped(row, border(row))).collect();
+        let reach = rows.iter().map(|&row| clipped(&table.rows[row as usize], border(row))).collect();
         let mut subjects: Vec<u32> = rows.iter().map(|&row| table.rows[row as usize].subject).collect();
         subjects.sort_unstable();
         subjects.dedup();

@@ -80,6 +80,71 @@ fn dechazal_strict_has_the_published_hash_and_leaves_202_out() {
 }
 
 #[test]
+fn dechazal_gives_202_an_id_of_its_own_and_says_so() {
+    let mut table = mit_bih();
+    let error = draw("dechazal", "", &table).unwrap_err();
+    assert!(matches!(error, SplitError::NotDeclared { recording: "202", ref subject, .. } if subject == "201"));
+    let plan = (PLANS.find("dechazal").unwrap().read)(SignalKind::Ecg, &parse_table("").unwrap()).unwrap();
+    let declared = plan.declares().unwrap();
+    table.redeclare(declared.recording, &SubjectId(declared.subject.to_owned()));
+    let split = draw("dechazal", "", &table).unwrap().remove(0);
+    let proof = split.proof();
+    assert_eq!(proof.known_overlap, [["201".to_owned(), "202".to_owned()]]);
+    assert_eq!(
+        [&proof.roles.train, &proof.roles.validation, &proof.roles.test].map(|role| role.subjects.len()),
+        [17, 5, 22]
+    );
+    assert!(proof.roles.test.subjects.contains(&"202".to_owned()) && proof.exclusions.is_empty());
+    assert!(proof.to_string().contains("one person in two roles: 201 and 202"));
+    assert_ne!(split.hash(), draw("dechazal-strict", "", &mit_bih()).unwrap()[0].hash());
+    for entry in PLANS.entries.iter().filter(|entry| entry.name != "dechazal") {
+        let plan = (entry.read)(SignalKind::Ecg, &parse_table("").unwrap()).unwrap();
+        assert_eq!(plan.declares(), None, "{}: no other plan may declare an overlap", entry.name);
+    }
+}
+
+#[test]
+fn records_201_and_202_in_two_roles_are_refused_without_a_declaration() {
+    let table = mit_bih();
+    let subject = table.recordings.iter().find(|entry| entry.id == "202").unwrap().subject;
+    let mut assignment = Assignment::new("planted", 0, 0);
+    (assignment.train, assignment.validation, assignment.test) = (vec![0, subject], vec![1, 2], vec![3, subject]);
+    let error = Split::build(&table, &CONTEXT, assignment).unwrap_err();
+    assert!(matches!(error, SplitError::TwoRoles { ref subject, .. } if subject == "201"), "{error}");
+}
+
+#[test]
+fn published_lists_of_eegmmidb_are_ranges_of_people() {
+    let table = people(109);
+    for (plan, sizes, first_test) in
+        [("eegmmidb-cbramod", [70, 19, 20], "S090"), ("eegmmidb-fmbench", [69, 19, 21], "S089")]
+    {
+        let split = draw(plan, "", &table).unwrap().remove(0);
+        let roles = &split.proof().roles;
+        assert_eq!([&roles.train, &roles.validation, &roles.test].map(|role| role.subjects.len()), sizes, "{plan}");
+        assert_eq!(roles.test.subjects[0], first_test);
+    }
+    let mut strange = people(109);
+    strange.subjects[4] = SubjectId("pilot".into());
+    let split = draw("eegmmidb-cbramod", "", &strange).unwrap().remove(0);
+    assert_eq!(split.proof().exclusions[0].reason, "of nobody in the lists of the plan");
+    let error = draw("eegmmidb-cbramod", "", &people(89)).unwrap_err();
+    assert!(matches!(error, SplitError::EmptyRole { role: "test", .. }), "{error}");
+}
+
+#[test]
+fn order_of_the_66_people_is_the_published_one() {
+    // The people whose imagery runs the check of C.7 was made with.
+    let order = crate::data::splits::order::by_hash;
+    let table = people(72);
+    let people: Vec<u32> = (0..72).filter(|index| ![21, 42, 50, 59, 64, 71].contains(&(index + 1))).collect();
+    assert_eq!(people.len(), 66);
+    let first: Vec<&str> =
+        order(&table, &people, 0)[..5].iter().map(|&subject| table.subjects[subject as usize].0.as_str()).collect();
+    assert_eq!(first, ["S049", "S015", "S012", "S062", "S037"]);
+}
+
+#[test]
 fn q_is_in_no_training_role_but_in_the_test_and_t0_is_in_the_pool_only() {
     let splits = draw("dechazal-strict", "", &mit_bih()).unwrap();
     let proof = splits[0].proof();

@@ -68,6 +68,7 @@ pub struct Evaluation<'a> {
     kept: BTreeMap<(String, u16), Configuration>,
     judged: Vec<Judged>,
     efforts: Vec<ArmEffort>,
+    known_overlap: Vec<[String; 2]>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -84,8 +85,8 @@ impl<'a> Evaluation<'a> {
         let classes = Arc::new(Classes::new(&store.table().classes, store.pool_excludes()));
         let criterion = settings.criterion(&classes)?;
         let ways = ways.iter().map(|way| (way.name, &*way.choice)).collect();
-        let (kept, judged, efforts) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, kept, judged, efforts })
+        let (kept, judged, efforts, known_overlap) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, kept, judged, efforts, known_overlap })
     }
 
     /// Fits every arm and control on this fold, then reads its test people once an arm.
@@ -93,6 +94,7 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// A stop request; whatever fitting, the split or its ledger report.
     pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
+        round.split.proof().known_overlap.clone_into(&mut self.known_overlap);
         let classes = Arc::clone(&self.classes);
         let with =
             |rr| Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion, rr };
@@ -213,12 +215,14 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// Nothing was judged; a test row that an arm and seed predicted more than once.
     pub fn finish(&self) -> Result<Evaluated, EvaluateError> {
-        Evaluated::count(
+        let mut evaluated = Evaluated::count(
             &self.judged,
             &self.efforts,
             (self.store.table(), &self.classes),
             self.settings,
             self.split_seed,
-        )
+        )?;
+        evaluated.declare(&self.known_overlap);
+        Ok(evaluated)
     }
 }

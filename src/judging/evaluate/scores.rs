@@ -46,6 +46,9 @@ pub struct Score {
     pub n_subjects: usize,
     /// How often the data of these people had been read when this number was made, by the ledger beside the store.
     pub test_reads: u64,
+    /// Pairs of ids that are one person in two roles, by declaration of the split (`dechazal`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_overlap: Vec<[String; 2]>,
 }
 
 /// One person's share in an arm.
@@ -117,6 +120,8 @@ pub struct Evaluated {
     pub n_folds: usize,
     /// Training seeds.
     pub seeds: Vec<u64>,
+    /// Pairs of ids that are one person in two roles, by declaration of the split; said with every score.
+    pub known_overlap: Vec<[String; 2]>,
 }
 
 /// One person's matrix by seed, for one arm: people ascending by id, the same in every seed.
@@ -162,7 +167,14 @@ impl Evaluated {
             n_subjects,
             n_folds,
             seeds,
+            known_overlap: Vec::new(),
         })
+    }
+
+    /// Says with every score that two ids are one person in two roles.
+    pub(super) fn declare(&mut self, overlap: &[[String; 2]]) {
+        overlap.clone_into(&mut self.known_overlap);
+        self.scores.iter_mut().for_each(|score| overlap.clone_into(&mut score.known_overlap));
     }
 
     /// The score of an arm over all seeds.
@@ -245,6 +257,7 @@ impl ArmPeople {
                     high: estimate.interval.map(|(_, high)| high),
                     n_subjects: estimate.n_subjects,
                     test_reads: reads,
+                    known_overlap: Vec::new(),
                 });
             };
             let counted = |metric: &&Metric| !matches!(metric.formula, Formula::Scores(_) | Formula::ClassScores(_));

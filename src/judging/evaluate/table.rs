@@ -237,6 +237,9 @@ impl fmt::Display for Evaluated {
             if seeds.len() == 1 { "" } else { "s" },
             seeds.join(" "),
         )?;
+        for [one, other] in &self.known_overlap {
+            writeln!(f, "one person in two roles: {one} learns, {other} is tested; every score below counts them")?;
+        }
         self.write_scores(f)?;
         self.write_notes(f)?;
         self.write_seeds(f)?;
