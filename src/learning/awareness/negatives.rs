@@ -41,6 +41,8 @@ pub struct NegativeRule {
 pub struct Composition {
     /// Allowed pairs of one subject.
     pub same_subject: u64,
+    /// Those of them that are of one recording.
+    pub same_recording: u64,
     /// Allowed pairs of two subjects.
     pub other_subject: u64,
     /// Pairs masked because they are the same window or overlap in time.
@@ -64,6 +66,7 @@ impl std::ops::Add for Composition {
     fn add(self, other: Self) -> Self {
         Self {
             same_subject: self.same_subject + other.same_subject,
+            same_recording: self.same_recording + other.same_recording,
             other_subject: self.other_subject + other.other_subject,
             masked_overlap: self.masked_overlap + other.masked_overlap,
             masked_subject: self.masked_subject + other.masked_subject,
@@ -141,10 +144,12 @@ impl NegativeRule {
             let own = self.places[query as usize];
             for (place, &row) in places.iter().zip(candidates) {
                 let near = (own.start - place.start).abs() < self.length;
-                let overlap = (row == query) | ((own.recording == place.recording) & near);
+                let together = own.recording == place.recording;
+                let overlap = (row == query) | (together & near);
                 let same = own.subject == place.subject;
                 let counts = !overlap & ((same & same_allowed) | (!same & other_allowed));
                 made_of.same_subject += u64::from(counts & same);
+                made_of.same_recording += u64::from(counts & together);
                 made_of.other_subject += u64::from(counts & !same);
                 made_of.masked_overlap += u64::from(overlap);
                 allowed.push(u8::from(counts));
@@ -212,7 +217,8 @@ mod tests {
         let rows: Vec<u32> = (0..5).collect();
         let count = rule(Negatives::SameSubject).mask(&rows, &rows).made_of;
         // same window 5, overlaps 0-1 and 1-2 both ways; allowed 0-2 and 3-4 both ways; 3 x 2 pairs of two people twice
-        let expected = Composition { same_subject: 4, other_subject: 0, masked_overlap: 9, masked_subject: 12 };
+        let expected =
+            Composition { same_subject: 4, same_recording: 2, other_subject: 0, masked_overlap: 9, masked_subject: 12 };
         assert_eq!(count, expected);
         assert!((count.masked_share() - 21.0 / 25.0).abs() < 1e-12);
     }

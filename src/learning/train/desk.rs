@@ -1,5 +1,7 @@
 //! What stands around the loop: journal, progress, checkpoints, requests to stop.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -10,6 +12,7 @@ use crate::learning::objectives::{Loss, State};
 use crate::runs::{Events, Journal};
 
 use super::checkpoint::Checkpoints;
+use super::collapse::{Symptom, is_due};
 use super::engine::Task;
 use super::error::TrainError;
 use super::optim::Optimisers;
@@ -25,6 +28,7 @@ pub struct Desk<'a> {
     windows: u64,
     total: u64,
     last_loss: Option<f64>,
+    told: BTreeSet<Symptom>,
 }
 
 /// What a step came to.
@@ -53,6 +57,7 @@ impl<'a> Desk<'a> {
             windows: 0,
             total: 0,
             last_loss: None,
+            told: BTreeSet::new(),
         }
     }
 
@@ -107,7 +112,9 @@ impl<'a> Desk<'a> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let labels = &self.labels;
         journal.rewind(|entry| {
-            let mine = entry.get("event").is_some_and(|event| event == "step" || event == "monitor")
+            let mine = entry
+                .get("event")
+                .is_some_and(|event| ["step", "collapse", "monitor"].iter().any(|name| event == name))
                 && entry.get("task").is_some_and(|name| name == task)
                 && labels.iter().all(|(key, value)| entry.get(key) == Some(value));
             !mine || entry.get("step").and_then(Value::as_u64).is_none_or(|step| step <= done)
@@ -175,6 +182,38 @@ impl<'a> Desk<'a> {
         if let Some(journal) = &mut self.journal {
             line.extend(self.labels.clone());
             journal.record("step", &line)?;
+        }
+        Ok(())
+    }
+
+    /// How the embeddings of a batch lie, every so often; what is wrong with them is said once.
+    pub(super) fn note_diagnosis(
+        &mut self,
+        task: &dyn Task,
+        loss: &Loss,
+        (step, windows): (u64, usize),
+    ) -> Result<(), TrainError> {
+        if !is_due(step, self.total) {
+            return Ok(());
+        }
+        let Some(diagnosis) = task.diagnose(loss, windows)? else { return Ok(()) };
+        for symptom in &diagnosis.warnings {
+            if self.told.insert(*symptom) {
+                self.watch.progress().caution(&format!("step {step}: {}", diagnosis.in_words(*symptom)));
+            }
+        }
+        let numbers = serde_json::to_value(&diagnosis).expect("numbers are plain data");
+        if let Some(events) = &mut self.events {
+            let mut scalars = Vec::new();
+            collect_scalars("collapse", &numbers, &mut scalars);
+            events.scalars(step, &scalars)?;
+        }
+        if let (Some(journal), Value::Object(numbers)) = (&mut self.journal, numbers) {
+            let mut line = self.labels.clone();
+            line.insert("task".to_owned(), task.name().into());
+            line.insert("step".to_owned(), step.into());
+            line.extend(numbers);
+            journal.record("collapse", &line)?;
         }
         Ok(())
     }

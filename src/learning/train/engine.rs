@@ -5,6 +5,7 @@ use candle_core::DType;
 use crate::learning::nn::{Batch, BatchStatistics, Group};
 use crate::learning::objectives::{Loss, State};
 
+use super::collapse::Diagnosis;
 use super::desk::{Desk, Taken};
 use super::error::TrainError;
 use super::monitor::Look;
@@ -51,6 +52,14 @@ pub trait Task {
     /// # Errors
     /// When a tensor operation fails.
     fn look(&self, _step: u64) -> Result<Option<(&'static str, Look)>, TrainError> {
+        Ok(None)
+    }
+
+    /// How a batch of `n` windows looks from outside, for a task whose embeddings could collapse. It changes nothing.
+    ///
+    /// # Errors
+    /// When the device gives nothing back.
+    fn diagnose(&self, _loss: &Loss, _n: usize) -> Result<Option<Diagnosis>, TrainError> {
         Ok(None)
     }
 
@@ -115,6 +124,7 @@ pub fn train(task: &mut dyn Task, course: &Course, desk: &mut Desk<'_>) -> Resul
         }
         task.after_step(&batch, &loss, step)?; // clamps, momentum encoder, queue
         desk.note(task, &loss, &taken, batch.len())?;
+        desk.note_diagnosis(task, &loss, (step, batch.len()))?; // collapse, every so often
         desk.note_look(task, step)?; // validation people, every so often
         desk.keep_if_due(task, &optimisers, step)?;
     }

@@ -4,6 +4,7 @@
 //! same bits. Start reading at `engine.rs`, then `pretraining.rs`.
 
 mod checkpoint;
+mod collapse;
 mod desk;
 mod embed;
 mod engine;
@@ -19,6 +20,7 @@ mod synthetic;
 
 pub use crate::learning::objectives::{Loss, State};
 pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
+pub use collapse::{Diagnosis, Geometry, NegativeShares, Symptom};
 pub use desk::{Desk, Taken};
 pub use embed::{Embeddings, embed, embed_all};
 pub use engine::{Course, Task, Trained, train};

@@ -17,6 +17,7 @@ use crate::learning::objectives::{Loss, Objective, ObjectiveConfig, Parameters, 
 use crate::runs::{Events, Journal};
 
 use super::checkpoint::{Checkpoint, Checkpoints, Contract, PoolRecord, Resume};
+use super::collapse::Diagnosis;
 use super::desk::Desk;
 use super::engine::{Task, Trained, train};
 use super::error::TrainError;
@@ -258,6 +259,7 @@ struct Learner {
     objective: Box<dyn Objective>,
     parameters: Parameters,
     negatives: NegativeRule,
+    n_subjects: usize,
     opponent: Option<Opponent>,
 }
 
@@ -288,7 +290,7 @@ impl Learner {
                 Some(Opponent { adversary, optimiser })
             }
         };
-        Ok(Self { encoder, objective, parameters, negatives, opponent })
+        Ok(Self { encoder, objective, parameters, negatives, n_subjects, opponent })
     }
 }
 
@@ -354,6 +356,11 @@ impl Task for Pretraining<'_> {
 
     fn after_step(&mut self, batch: &Batch, loss: &Loss, _step: u64) -> Result<(), TrainError> {
         Ok(self.learner.objective.after_step(batch, loss, &mut self.learner.parameters)?)
+    }
+
+    fn diagnose(&self, loss: &Loss, n: usize) -> Result<Option<Diagnosis>, TrainError> {
+        let Learner { negatives, n_subjects, .. } = &self.learner;
+        Diagnosis::of(loss, n, (negatives.negatives(), *n_subjects)).map(Some)
     }
 
     fn look(&self, step: u64) -> Result<Option<(&'static str, Look)>, TrainError> {

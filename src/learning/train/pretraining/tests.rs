@@ -3,10 +3,11 @@
 use candle_core::DType;
 
 use super::*;
-use crate::base::{Purpose, SignalKind, StreamKey, parse_table};
+use crate::base::{Progress, Purpose, SignalKind, StreamKey, parse_table};
 use crate::learning::awareness::{Negatives, Place, Preset};
 use crate::learning::objectives::OBJECTIVES;
 use crate::learning::train::{Course, OptimiserName, OptimiserSettings, Schedule};
+use crate::runs::{Existing, RunFolder};
 
 const N: usize = 16;
 
@@ -130,4 +131,45 @@ fn an_objective_that_keeps_more_than_is_free_is_refused() {
     assert!(enough_memory(10, Some(10)).is_ok());
     assert!(enough_memory(11, None).is_ok());
     assert!(matches!(enough_memory(11, Some(10)), Err(TrainError::Memory { needed: 11, available: 10 })));
+}
+
+/// Keeps what must be seen.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn begin(&self, _what: &str, _total: u64, _unit: &str) {}
+    fn advance(&self, _done: u64, _note: &str) {}
+    fn end(&self) {}
+    fn say(&self, _line: &str) {}
+    fn caution(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
+    }
+}
+
+#[test]
+fn a_run_that_collapses_says_so_once_and_writes_every_look_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut looks = Vec::new();
+    let heard = Arc::new(Heard::default());
+    // A rate of 1 throws the weights to where the projector says the same of every window.
+    for (name, rate) in [("sound", 2e-3), ("collapsed", 1.0)] {
+        let run = RunFolder::create(&folder.path().join(name), Existing::Refuse, "a test").unwrap();
+        let mut journal = run.journal().unwrap();
+        let watch = Watch::new(heard.clone());
+        let optimiser = OptimiserSettings { name: OptimiserName::Adamw, weight_decay: 1e-4 };
+        let course = Course { steps: 45, schedule: Schedule::new(rate, 5, 45), optimiser, clip: 5.0 };
+        let mut desk = Desk::new(&watch).with_journal(&mut journal, &serde_json::json!({ "arm": name }));
+        train(&mut task(Preset::Base), &course, &mut desk).unwrap();
+        looks.extend(journal.entries().unwrap().into_iter().filter(|entry| entry["event"] == "collapse"));
+    }
+    let steps: Vec<u64> = looks.iter().map(|look| look["step"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [10, 20, 30, 40, 45, 10, 20, 30, 40, 45]);
+    let (sound, collapsed) = looks.split_at(5);
+    assert!(sound.iter().all(|look| look["warnings"].as_array().unwrap().is_empty()), "{sound:?}");
+    let last = &collapsed[4];
+    assert_eq!((&last["warnings"], &last["arm"]), (&serde_json::json!(["no-spread"]), &"collapsed".into()));
+    assert!(last["keys"]["spread"].as_f64().unwrap() < 0.01 && last["negatives"]["same_recording"].is_number());
+    let heard = heard.0.lock().unwrap();
+    assert!(heard.iter().filter(|line| line.contains("collapsed")).count() == 1 && heard.len() < 3, "{heard:?}");
 }
