@@ -75,26 +75,40 @@ pub fn sweep_partials(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what killed writers of `destination` left beside it. A temporary file that another process holds locked is
-/// of a writer at work, and stays.
-///
-/// # Errors
-/// A folder that cannot be listed, a file that cannot be removed.
-pub fn sweep_partials_of(destination: &Path) -> io::Result<()> {
-    let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Held by whoever writes a large file: while somebody is at work in a folder, nobody sweeps there. The system takes the
+/// claim from a process that ends, however it ends.
+#[derive(Debug)]
+pub struct AtWork {
+    _folder: File,
+}
+
+impl AtWork {
+    /// Begins work on `destination`, whose folder exists, and removes what killed writers of it left there, unless
+    /// another writer is at work in the folder.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed, a file that cannot be removed.
+    pub fn on(destination: &Path) -> io::Result<Self> {
+        let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let held = File::open(folder)?;
+        // A lock on the folder, not on the files: HDF5 locks those itself, and they come and go.
+        if held.try_lock().is_ok() {
+            sweep_partials_of(destination, folder)?;
+        }
+        // A file system without locks only loses the sweeping.
+        let _ = held.lock_shared();
+        Ok(Self { _folder: held })
+    }
+}
+
+fn sweep_partials_of(destination: &Path, folder: &Path) -> io::Result<()> {
     let ours = format!(".{}.", destination.file_name().unwrap_or_default().to_string_lossy());
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if !name.starts_with(&ours) || !name.ends_with(".partial") || !entry.file_type()?.is_file() {
-            continue;
-        }
-        let file = File::open(entry.path())?;
-        match file.try_lock() {
-            Ok(()) => fs::remove_file(entry.path())?,
-            // Somebody holds it, or nothing can be known on this file system.
-            Err(_) => {}
+        if name.starts_with(&ours) && name.ends_with(".partial") && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
@@ -233,19 +247,29 @@ mod tests {
     }
 
     #[test]
-    fn partial_of_a_writer_at_work_stays_and_that_of_a_dead_one_goes() {
+    fn partials_of_dead_writers_go_unless_somebody_is_at_work() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a.h5");
-        let make = |name: &str| File::options().create(true).append(true).open(folder.path().join(name)).unwrap();
-        let alive = make(".a.h5.1.partial");
-        alive.lock().unwrap();
-        for name in [".a.h5.2.partial", ".a.h5.raw.2.partial", ".ab.h5.2.partial", ".a.h5.journal"] {
-            make(name);
-        }
-        sweep_partials_of(&store).unwrap();
-        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, [".a.h5.1.partial", ".a.h5.journal", ".ab.h5.2.partial"]);
+        let left = || {
+            for name in [".a.h5.2.partial", ".a.h5.raw.2.partial", ".ab.h5.2.partial", ".a.h5.journal"] {
+                File::options().create(true).append(true).open(folder.path().join(name)).unwrap();
+            }
+        };
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        left();
+        let first = AtWork::on(&store).unwrap();
+        assert_eq!(names(), [".a.h5.journal", ".ab.h5.2.partial"]);
+        left();
+        let second = AtWork::on(&store).unwrap();
+        assert_eq!(names().len(), 4, "swept beside a writer at work");
+        drop((first, second));
+        AtWork::on(&store).unwrap();
+        assert_eq!(names(), [".a.h5.journal", ".ab.h5.2.partial"]);
     }
 
     #[test]

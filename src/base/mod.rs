@@ -18,7 +18,7 @@ mod resources;
 mod stream;
 mod watch;
 
-pub use atomic::{AppendFile, AtomicFile, Claim, LockFile, sweep_partials, sweep_partials_of, write_atomically};
+pub use atomic::{AppendFile, AtWork, AtomicFile, Claim, LockFile, sweep_partials, write_atomically};
 pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table, toml_text};
 pub use difference::{Difference, Differences};
 pub use digest::{Digest, sha256_hex};

@@ -6,9 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
+use crate::data::store::Store;
 use crate::judging::evaluate::{Evaluated, Score};
 use crate::pipeline::{Means, Pipeline, Run, Stale, finished};
 use crate::runs::Existing;
+use crate::signal::FailedRecording;
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -58,7 +60,9 @@ impl RunCommand {
         if let (true, Some(scores)) = (self.resume, finished(&pipeline)?) {
             // Judging again would give the same and count another reading of the test people.
             let (name, note) = (pipeline.name, pipeline.note);
-            let stored = Stored { name, note, folder: pipeline.folder, store: pipeline.store, scores };
+            // The store may be gone: its scores stand all the same.
+            let failed = Store::open(&pipeline.store).map_or_else(|_| Vec::new(), |store| store.table().failed.clone());
+            let stored = Stored { name, note, folder: pipeline.folder, store: pipeline.store, scores, failed };
             output::print(global.form(), &stored).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
@@ -77,6 +81,7 @@ struct Stored {
     folder: PathBuf,
     store: PathBuf,
     scores: Vec<Score>,
+    failed: Vec<FailedRecording>,
 }
 
 impl Page for Stored {
@@ -88,7 +93,8 @@ impl Page for Stored {
             columns.row([score.arm.clone(), score.metric.clone()].into_iter().chain(numbers));
         }
         let Self { name, note, folder, .. } = self;
-        let note = if note.is_empty() { String::new() } else { format!("{note}\n") };
+        let mut note = if note.is_empty() { String::new() } else { format!("{note}\n") };
+        note.extend(self.failed.iter().map(|failed| format!("failed and missing: {}: {}\n", failed.id, failed.reason)));
         format!(
             "{name}: finished before, not judged again\n{note}{}run folder: {}\n",
             columns.text(2),

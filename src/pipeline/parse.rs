@@ -510,6 +510,27 @@ mod tests {
     }
 
     #[test]
+    fn scaling_by_whole_recordings_is_refused_where_they_are_cut_in_time() {
+        let recipe = "[preprocess]\nnormalisation = \"record\"";
+        assert!(parse(recipe, &[]).is_ok());
+        let Err(PipelineError::Setting { place, message, .. }) = parse(recipe, &["split.name=within-time"]) else {
+            panic!("accepted");
+        };
+        assert!(place.line == 4 && message.contains("within-time"), "{place}: {message}");
+        assert!(parse("[preprocess]\nnormalisation = \"causal\"", &["split.name=within-time"]).is_ok());
+    }
+
+    #[test]
+    fn rate_of_the_recipe_is_that_of_the_windows() {
+        let pipeline = parse("[preprocess]\nrate_hz = 128", &[]).unwrap();
+        assert_eq!(window_samples(&pipeline.recipe, pipeline.corpus.choice.as_ref()), 250);
+        let Err(PipelineError::Setting { message, .. }) = parse("[preprocess]\nrate_hz = 64", &[]) else {
+            panic!("40 Hz passed at 64 Hz");
+        };
+        assert!(message.contains("high_hz"), "{message}");
+    }
+
+    #[test]
     fn a_missing_choice_is_named() {
         let text = PipelineText::new("a.toml", "seeds = [1]");
         let Err(PipelineError::Setting { message, help, .. }) = Pipeline::parse(&text, None) else { panic!() };

@@ -4,6 +4,7 @@
 mod architecture; // layers, file lengths, registries
 mod augment; // transforms through the public door
 mod bad_input; // damaged files, wrong pipelines
+mod batch; // many recordings: failures, dry runs, kills
 mod cli; // the real program: stdout, stderr, exit codes
 mod corpora; // fixtures through mit-bih and eegmmidb
 mod evaluate; // scores, controls, run folder

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use biossl::base::{Chosen, Progress, SignalKind, Watch, parse_table, sha256_hex};
 use biossl::data::corpora::{CORPORA, Corpus};
 use biossl::data::formats::{Strictness, read};
-use biossl::data::preprocess::{Failure, PreprocessError, Recipe, Summary, write_store};
+use biossl::data::preprocess::{Extent, Failure, Place, PreprocessError, Recipe, Summary, plan, write_store};
 use biossl::data::store::{Store, StoreFault};
 
 fn fixture(name: &str) -> PathBuf {
@@ -270,4 +270,53 @@ fn a_wrong_rate_is_named_with_both_remedies() {
     let help = remedy.as_deref().unwrap();
     assert!(help.contains("`exclude`") && help.contains("rate_hz = 160"), "{help}");
     assert!(!out.exists());
+}
+
+#[test]
+fn rr_features_equal_those_of_an_independent_script() {
+    let text = fs::read_to_string(fixture("golden/preprocess/rr.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let corpus = corpus(SignalKind::Ecg, "mit-bih", &fixture("mitdb"), "exclude = []");
+    let listed = corpus.choice.recordings().unwrap().recordings;
+    let records = golden["records"].as_array().unwrap();
+    assert_eq!(records.len(), listed.len());
+    for (record, of) in records.iter().zip(listed) {
+        assert_eq!(record["record"], of.id.as_str());
+        let recording = read(&of.path, Strictness::Strict).unwrap();
+        let events = corpus.choice.events(&of, &recording).unwrap();
+        let extent = Extent::new(recording.channels[0].samples.len(), 360.0).unwrap();
+        let places = plan(&events, &extent, &Recipe::defaults(SignalKind::Ecg)).places;
+        assert_eq!(record["beats"], places.len(), "{}", of.id);
+        for (column, expected) in record["digests"].as_array().unwrap().iter().enumerate() {
+            let value =
+                |(i, place): (usize, &Place)| f64::from(place.rr.unwrap().0[column]) * (0.7 * i as f64 + 0.3).cos();
+            let given: f64 = places.iter().enumerate().map(value).sum();
+            // Single precision, a few hundred beats.
+            assert!((given - expected.as_f64().unwrap()).abs() < 2e-5, "{} {column}: {given}, {expected}", of.id);
+        }
+    }
+}
+
+#[test]
+fn other_rates_are_resampled_counted_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Told::default());
+    let watch = Watch::new(Arc::clone(&told) as Arc<dyn Progress>);
+    let (corpus, plain) = (ecg(&fixture("mitdb")), Recipe::defaults(SignalKind::Ecg));
+    let recipe = Recipe { rate_hz: Some(128.0), ..plain.clone() };
+    let out = folder.path().join("a.h5");
+    let summary = write_store(&*corpus.choice, &corpus.resolved, &recipe, &out, 2, &watch).unwrap();
+    let [resampled] = &summary.resampled[..] else { panic!("{:?}", summary.resampled) };
+    assert_eq!((resampled.recorded_hz, resampled.rate_hz, resampled.recordings), (360.0, 128.0, 20));
+    assert!(told.0.lock().unwrap().iter().any(|line| line == "resampled: 20 recordings from 360 Hz to 128 Hz"));
+    let store = Store::open(&out).unwrap();
+    assert_eq!((store.spec().rate_hz, store.spec().length), (128.0, 250));
+    let as_recorded = folder.path().join("b.h5");
+    assert!(make(&corpus, &plain, &as_recorded, 2).unwrap().resampled.is_empty());
+    let plain = Store::open(&as_recorded).unwrap();
+    for (here, there) in store.table().rows.iter().zip(&plain.table().rows) {
+        let there_at = there.event.unwrap() as f64 * 128.0 / 360.0;
+        assert_eq!(here.event.unwrap(), (there_at + 0.5).floor() as i64);
+        assert_eq!(here.rr, there.rr, "RR features hang on the marks as recorded");
+    }
 }

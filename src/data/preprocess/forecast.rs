@@ -181,3 +181,20 @@ fn worker_bytes(planned: &Planned, recipe: &Recipe) -> u64 {
     let doubles = samples * channels + filter.max(baseline).max(resampling);
     (4 * all).max(4 * picked + 8 * doubles)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("new/a.h5");
+        let check = |store_bytes, memory_bytes| Needs { store_bytes, memory_bytes }.check(&store, 2);
+        assert!(check(1, 1).is_ok());
+        assert!(matches!(check(u64::MAX, 1), Err(PreprocessError::Disk { needed: u64::MAX, .. })));
+        if available_memory_bytes().is_some() {
+            assert!(matches!(check(1, u64::MAX), Err(PreprocessError::Memory { threads: 2, .. })));
+        }
+    }
+}

@@ -59,6 +59,7 @@ impl Extent {
 pub fn filtered(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Result<Array2<f64>, PreprocessError> {
     let picked = Picked::of(recording, leads, recipe)?;
     let mut signal = Array2::zeros((picked.channels.len(), picked.samples));
+    let mut resampler: Option<Resampler> = None;
     for (i, mut to) in signal.axis_iter_mut(Axis(0)).enumerate() {
         let channel = picked.channels[i];
         let factor = unit_factor(channel, &leads[i], recipe)?;
@@ -66,7 +67,10 @@ pub fn filtered(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Resul
         if picked.ratios[i].is_one() {
             to.iter_mut().zip(values).for_each(|(to, x)| *to = x);
         } else {
-            resample(&Resampler::new(picked.ratios[i]), &values.collect::<Vec<_>>(), to);
+            // Channels have one rate as a rule: its filter is made once.
+            let made = resampler.take().filter(|made| made.ratio() == picked.ratios[i]);
+            let fitting = resampler.insert(made.unwrap_or_else(|| Resampler::new(picked.ratios[i])));
+            resample(fitting, &values.collect::<Vec<_>>(), to);
         }
     }
     for filter in recipe.filters(picked.rate_hz)? {

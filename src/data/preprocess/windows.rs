@@ -212,7 +212,8 @@ pub fn cut(
     let margin = i64::from(spec.margin);
     let warm_up = match spec.normalisation {
         Normalisation::Causal => seconds_to_samples(1.0, spec.rate_hz),
-        Normalisation::None | Normalisation::Window | Normalisation::Record => 0,
+        // No stretch begins before that.
+        Normalisation::None | Normalisation::Window | Normalisation::Record => i64::MIN,
     };
     let mut samples = Array3::zeros((places.len(), channels, spec.stored()));
     let mut rows = Vec::with_capacity(places.len());

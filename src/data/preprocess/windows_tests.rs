@@ -52,6 +52,7 @@ fn ends_are_repeated_and_counted() {
     let given = ecg(&[beat(10), beat(4990), beat(360)]);
     let [first, last, near] = &given.rows[..] else { panic!("{:?}", given.rows) };
     assert_eq!((first.start, first.padding, first.left, first.right), (-342, 342, 0, 36));
+    assert!(!first.warm_up);
     assert!((0..=36 + 342).all(|j| given.samples[[0, 0, j]] == 0.0));
     assert_eq!((last.start, last.padding, last.left, last.right), (4638, 342, 36, 0));
     assert_eq!(given.samples[[1, 0, 775]], 4999.0);

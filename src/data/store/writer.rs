@@ -17,7 +17,7 @@ use super::schema::{
     Compression, FORMAT, NO_EVENT, NO_NUMBER, SCHEMA_VERSION, StoreHeader, attribute, name, reject_number, word,
 };
 use super::seal;
-use crate::base::{AtomicFile, sha256_hex, sweep_partials_of};
+use crate::base::{AtWork, AtomicFile, sha256_hex};
 use crate::signal::{RrFeatures, WindowRow, WindowTable};
 
 /// The samples begin at a multiple of this, so that a memory map of them needs no slack.
@@ -33,10 +33,11 @@ pub struct StoreWriter {
     header: StoreHeader,
     n_rows: usize,
     offset: u64,
-    /// Locked as long as rows come: so another run can tell this file from what a killed one left.
     samples: Mutex<File>,
     /// By row; `None` where none was put.
     checksums: Mutex<Vec<Option<u64>>>,
+    /// Other runs let this one's files be.
+    _at_work: AtWork,
 }
 
 impl StoreWriter {
@@ -57,7 +58,7 @@ impl StoreWriter {
         }
         let creating = "creating the file";
         let file = AtomicFile::new(destination).map_err(StoreFault::io("creating the folder"))?;
-        sweep_partials_of(destination).map_err(StoreFault::io("removing what a killed run left"))?;
+        let at_work = AtWork::on(destination).map_err(StoreFault::io("removing what a killed run left"))?;
         let (offset, waiting) = match header.compression {
             Compression::None => {
                 let offset = allocate(file.path(), shape).map_err(StoreFault::hdf5(creating))?;
@@ -73,10 +74,9 @@ impl StoreWriter {
         let path = waiting.as_ref().map_or(file.path(), AtomicFile::path);
         let samples = File::options().read(true).write(true).create(waiting.is_some()).truncate(false).open(path);
         let samples = samples.map_err(StoreFault::io("opening the file"))?;
-        // A file system without locks only loses the cleaning up after a killed run.
-        let _ = samples.try_lock();
         let (samples, checksums) = (Mutex::new(samples), Mutex::new(vec![None; n_rows]));
-        Ok(Self { file, waiting, destination: destination.to_owned(), header, n_rows, offset, samples, checksums })
+        let destination = destination.to_owned();
+        Ok(Self { file, waiting, destination, header, n_rows, offset, samples, checksums, _at_work: at_work })
     }
 
     /// Writes rows `first_row..`.

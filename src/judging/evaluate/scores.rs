@@ -10,7 +10,7 @@ use crate::judging::downstream::Effort;
 use crate::numerics::metrics::{
     Bootstrap, Classes, Confusion, Estimate, Formula, METRICS, Metric, Predictions, Resamples, metric,
 };
-use crate::signal::WindowTable;
+use crate::signal::{FailedRecording, WindowTable};
 
 use super::error::EvaluateError;
 use super::settings::EvaluateSettings;
@@ -122,6 +122,8 @@ pub struct Evaluated {
     pub seeds: Vec<u64>,
     /// Pairs of ids that are one person in two roles, by declaration of the split; said with every score.
     pub known_overlap: Vec<[String; 2]>,
+    /// Recordings that are missing in the store because they failed and the recipe allowed it.
+    pub failed: Vec<FailedRecording>,
 }
 
 /// One person's matrix by seed, for one arm: people ascending by id, the same in every seed.
@@ -168,6 +170,7 @@ impl Evaluated {
             n_folds,
             seeds,
             known_overlap: Vec::new(),
+            failed: table.failed.clone(),
         })
     }
 

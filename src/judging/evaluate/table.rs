@@ -240,6 +240,11 @@ impl fmt::Display for Evaluated {
         for [one, other] in &self.known_overlap {
             writeln!(f, "one person in two roles: {one} learns, {other} is tested; every score below counts them")?;
         }
+        if !self.failed.is_empty() {
+            // In the head: whoever reads the scores reads on how much they do not rest.
+            let ids: Vec<&str> = self.failed.iter().map(|failed| failed.id.as_str()).collect();
+            writeln!(f, "{} recordings failed and are missing: {}", ids.len(), ids.join(", "))?;
+        }
         self.write_scores(f)?;
         self.write_notes(f)?;
         self.write_seeds(f)?;

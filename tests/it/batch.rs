@@ -1,0 +1,236 @@
+//! Many recordings through the real program: failures are listed whole, dry runs write nothing, a killed run leaves no
+//! store with wrong content.
+
+#![expect(clippy::disallowed_methods, reason = "damaged files are made in temporary folders")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use biossl::base::{Purpose, StreamKey, sha256_hex};
+use biossl::data::store::Store;
+use serde_json::Value;
+
+use super::cli::{biossl, command, fixture, json, stderr, stdout, tiny_pipeline};
+
+/// A copy of the excerpts of MIT-BIH in `folder`, and the setting that names it.
+fn mitdb(folder: &Path) -> (PathBuf, String) {
+    let root = folder.join("mitdb");
+    fs::create_dir(&root).unwrap();
+    for entry in fs::read_dir(fixture("mitdb")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), root.join(entry.file_name())).unwrap();
+    }
+    let setting = format!("corpus.root='{}'", root.display());
+    (root, setting)
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+/// A wrong checksum, a file cut short, a missing annotation file, a lead of no voltage.
+fn spoil(root: &Path) {
+    change(&root.join("208.dat"), |bytes| bytes[30_000] ^= 1);
+    change(&root.join("100.dat"), |bytes| bytes.truncate(bytes.len() / 2));
+    fs::remove_file(root.join("203.atr")).unwrap();
+    change(&root.join("233.hea"), |text| {
+        *text = String::from_utf8(text.clone()).unwrap().replacen(" 200 ", " 200/mmHg ", 1).into_bytes();
+    });
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn all_bad_files_are_listed_with_reason_and_remedy_and_no_store_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, setting) = mitdb(folder.path());
+    spoil(&root);
+    let pipeline = tiny_pipeline(folder.path());
+    for run in ["preprocess", "run"] {
+        let output = biossl(&[run, &pipeline, "--set", &setting, "--quiet"]);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        for part in [
+            "4 of 7 recordings failed",
+            "100.dat",
+            "208: ",
+            "checksum",
+            "203: ",
+            "put the annotation file beside the recording",
+            "233: ",
+            "mmHg",
+            "--unit \"MLII=uV\"",
+            "allow_failed = true",
+        ] {
+            assert!(told.contains(part), "`{part}` is missing: {told}");
+        }
+        assert_eq!(names(folder.path()), ["mitdb", "tiny.toml"]);
+    }
+}
+
+#[test]
+fn failures_that_are_allowed_are_named_by_the_summary_the_store_and_whoever_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, setting) = mitdb(folder.path());
+    spoil(&root);
+    let pipeline = tiny_pipeline(folder.path());
+    let arguments = ["preprocess", &pipeline, "--set", &setting, "--set", "preprocess.allow_failed=true"];
+    let made = biossl(&arguments);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let page = stdout(&made);
+    assert!(page.contains("3 subjects") && page.contains("failed, not in the store: 208: "), "{page}");
+    let store = Store::open(&folder.path().join("tiny.h5")).unwrap();
+    let failed: Vec<&str> = store.table().failed.iter().map(|failed| failed.id.as_str()).collect();
+    assert_eq!(failed, ["100", "203", "208", "233"]);
+    assert_eq!(store.table().recordings.len(), 3);
+    let kept = biossl(&arguments);
+    assert!(stderr(&kept).contains("missing in the store, failed: 208"), "{}", stderr(&kept));
+}
+
+#[test]
+fn lenient_reading_and_given_units_take_what_can_be_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, setting) = mitdb(folder.path());
+    spoil(&root);
+    fs::copy(fixture("mitdb/203.atr"), root.join("203.atr")).unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let arguments = ["preprocess", &pipeline, "--set", &setting, "--lenient", "--unit", "MLII=mV"];
+    // Only one of the files lacks the unit; the others say the same as the setting.
+    let summary = json(&[&arguments[..], &["--json"]].concat(), 0);
+    assert_eq!(summary["recordings"], 7);
+    let warnings = summary["warnings"].to_string();
+    assert!(warnings.contains("100: ") && warnings.contains("208: "), "{warnings}");
+    let other = biossl(&["preprocess", &pipeline, "--set", &setting, "--lenient", "--unit", "V7=mV", "--overwrite"]);
+    let told = stderr(&other);
+    assert_eq!(other.status.code(), Some(1), "{told}");
+    assert!(told.contains("mmHg"), "{told}");
+    fs::copy(fixture("mitdb/233.hea"), root.join("233.hea")).unwrap();
+    let unused = biossl(&["preprocess", &pipeline, "--set", &setting, "--lenient", "--unit", "V7=mV", "--overwrite"]);
+    assert!(stderr(&unused).contains("`V7` is no picked channel"), "{}", stderr(&unused));
+    let nonsense = biossl(&["preprocess", &pipeline, "--unit", "MLII"]);
+    assert_eq!(nonsense.status.code(), Some(2));
+    let no_voltage = biossl(&["preprocess", &pipeline, "--unit", "MLII=mmHg"]);
+    assert_eq!(no_voltage.status.code(), Some(2), "{}", stderr(&no_voltage));
+}
+
+#[test]
+fn dry_run_foresees_the_store_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let outlook = json(&["preprocess", &pipeline, "--dry-run", "--json"], 0);
+    assert_eq!(names(folder.path()), ["tiny.toml"]);
+    assert_eq!(outlook["kept"], false);
+    let page = stdout(&biossl(&["run", &pipeline, "--dry-run"]));
+    for part in ["nothing was written", "disk: ", "free)", "memory: at most ", "can be had)", "time: about "] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(names(folder.path()), ["tiny.toml"]);
+
+    let made = json(&["preprocess", &pipeline, "--json"], 0);
+    let forecast = &outlook["forecast"];
+    for key in ["windows", "recordings", "dropped", "excluded"] {
+        assert_eq!(forecast[key], made[key], "{key}");
+    }
+    let counts = |value: &Value| -> Vec<(Value, Value)> {
+        let classes = value["classes"].as_array().unwrap();
+        classes.iter().map(|count| (count["class"].clone(), count["windows"].clone())).collect()
+    };
+    assert_eq!(counts(forecast), counts(&made));
+    let (foreseen, real) = (forecast["bytes"].as_f64().unwrap(), made["bytes"].as_f64().unwrap());
+    assert!(foreseen >= real && foreseen < 1.1 * real, "{foreseen} bytes foreseen, {real} written");
+    assert_eq!(json(&["preprocess", &pipeline, "--dry-run", "--json"], 0)["kept"], true);
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_no_store_with_wrong_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let store = folder.path().join("tiny.h5");
+    let preprocess = ["preprocess", &pipeline, "--overwrite", "--quiet"];
+    let whole = |more: &[&str]| {
+        let begun = Instant::now();
+        let output = biossl(&[&preprocess[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        (sha256_hex(&fs::read(&store).unwrap()), begun.elapsed())
+    };
+    let (old, _) = whole(&["--set", "preprocess.order=2"]);
+    let old_bytes = fs::read(&store).unwrap();
+    let (new, lasts) = whole(&[]);
+    let mut seen = BTreeMap::new();
+    let mut moments = StreamKey::new(11, Purpose::Synthetic).stream();
+    for turn in 0..10 {
+        // Every other time over a store of another recipe.
+        let _ = fs::remove_file(&store);
+        if turn % 2 == 1 {
+            fs::write(&store, &old_bytes).unwrap();
+        }
+        let mut child = command(&preprocess).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs_f64(lasts.as_secs_f64() * moments.uniform_f64()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = fs::read(&store).ok().map(|bytes| sha256_hex(&bytes));
+        let state = match &found {
+            None if turn % 2 == 0 => "none",
+            Some(hash) if *hash == old && turn % 2 == 1 => "old",
+            Some(hash) if *hash == new => "new",
+            _ => panic!("after kill {turn} a store is there that nobody made"),
+        };
+        *seen.entry(state).or_insert(0) += 1;
+    }
+    assert!(seen.keys().any(|state| *state != "new"), "nothing was killed in time: {seen:?}");
+    assert_eq!(whole(&[]).0, new);
+    assert_eq!(names(folder.path()), ["tiny.h5", "tiny.toml"], "something of a killed run is left");
+}
+
+#[test]
+fn two_thousand_small_recordings_end_with_a_correct_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("many");
+    fs::create_dir(&root).unwrap();
+    let header = fs::read_to_string(fixture("formats/svdb/800.hea")).unwrap();
+    fs::copy(fixture("formats/svdb/800.dat"), root.join("800.dat")).unwrap();
+    let marks = root.join("r0000.atr");
+    fs::copy(fixture("formats/svdb/800.atr"), &marks).unwrap();
+    for i in 0..2000 {
+        let text = header.replacen("800 2", &format!("r{i:04} 2"), 1);
+        fs::write(root.join(format!("r{i:04}.hea")), text).unwrap();
+        if i > 0 {
+            fs::hard_link(&marks, root.join(format!("r{i:04}.atr"))).unwrap();
+        }
+    }
+    // Three of them are bad, each in its own way.
+    fs::remove_file(root.join("r0007.atr")).unwrap();
+    fs::write(root.join("r1000.hea"), "r1000 2 128\n").unwrap();
+    fs::write(root.join("r1999.hea"), "").unwrap();
+    let text = format!(
+        "store = '{0}/many.h5'\nfolder = '{0}/run'\nsplit = {{ name = \"shares\" }}\naugment = []\n\
+         corpus = {{ name = \"mit-bih\", database = \"other\", rate_hz = 128, leads = [\"ECG1\"], root = '{1}' }}\n\
+         preprocess = {{ allow_failed = true, margin_s = 0 }}\n",
+        folder.path().display(),
+        root.display()
+    );
+    let pipeline = folder.path().join("many.toml");
+    fs::write(&pipeline, text).unwrap();
+    let summary = json(&["preprocess", pipeline.to_str().unwrap(), "--json", "--quiet"], 0);
+    assert_eq!(summary["recordings"], 1997);
+    let failed: Vec<&str> = summary["failed"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str()).collect();
+    assert_eq!(failed, ["r0007", "r1000", "r1999"]);
+    let per_recording = summary["windows"].as_u64().unwrap() / 1997;
+    assert_eq!(summary["windows"].as_u64().unwrap(), per_recording * 1997);
+    let subjects = summary["subjects"].as_array().unwrap();
+    assert!(
+        subjects.len() == 1997
+            && subjects.windows(2).all(|pair| pair[0]["subject"].as_str() < pair[1]["subject"].as_str())
+    );
+}
