@@ -10,6 +10,7 @@ mod exit;
 mod inspect;
 mod list;
 mod output;
+mod predict;
 mod preprocess;
 mod pretrain;
 mod probe;
@@ -95,6 +96,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Embed all windows with a pretrained encoder, for other programs.
     Embed(embed::Embed),
+    /// Let a classifier of a finished run say what is in new recordings.
+    Predict(predict::Predict),
     /// Show what a pipeline can choose from, with every default.
     List(list::List),
     /// Print the completions of a shell.
@@ -156,6 +159,7 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         Some(Command::Embed(command)) => command.run(global, watch),
+        Some(Command::Predict(command)) => command.run(global, watch),
         Some(Command::Preprocess(command)) => command.run(global, watch),
         Some(Command::Run(command)) => command.run(global, watch),
         Some(Command::Split(command)) => command.run(global),

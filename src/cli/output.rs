@@ -25,15 +25,22 @@ pub(super) enum Form {
 /// # Errors
 /// What writing gave; a closed pipe among it, which `exit.rs` counts as success.
 pub(super) fn print(form: Form, value: &impl Page) -> io::Result<()> {
-    let text = match form {
+    text(&shown(form, value)?)
+}
+
+/// A result as text.
+///
+/// # Errors
+/// A value that is no JSON.
+pub(super) fn shown(form: Form, value: &impl Page) -> io::Result<String> {
+    Ok(match form {
         Form::Page => value.page(),
         Form::Json => {
             let mut text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
             text.push('\n');
             text
         }
-    };
-    self::text(&text)
+    })
 }
 
 /// Prints a text on stdout.

@@ -81,6 +81,27 @@ pub enum PipelineError {
         /// Those it has.
         known: String,
     },
+    /// A run without such a classifier.
+    #[error("{}: no classifier `{name}`", folder.display())]
+    #[diagnostic(help(
+        "name one with --classifier (and --fold, --seed): {known}. `biossl run` and `biossl evaluate` leave them; nearest neighbours, \
+         random encoders and the majority are not kept"
+    ))]
+    UnknownClassifier {
+        /// The run folder.
+        folder: PathBuf,
+        /// What was asked for.
+        name: String,
+        /// Those it has.
+        known: String,
+    },
+    /// Nothing to read.
+    #[error("{}: no recording", path.display())]
+    #[diagnostic(help("name a file, or a folder with .hea, .edf or .bdf files in it"))]
+    NoRecordings {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Nothing was pretrained there.
     #[error("{}: no checkpoint", folder.display())]
     #[diagnostic(help(

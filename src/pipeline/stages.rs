@@ -11,8 +11,8 @@ use crate::base::Differences;
 use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::judging::downstream::Bench;
-use crate::judging::evaluate::{Evaluated, Evaluation, PretrainedArm, Round, Score};
+use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
+use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round, Score};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
     Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
@@ -165,7 +165,8 @@ impl<'a> Run<'a> {
                 let pretrained = self.finished(index, fold, seed)?;
                 let places = self.places(&pretrained.contract);
                 let watch = &self.means.watch;
-                let mut bench = Bench { watch, journal: Some(&mut self.journal), places: Some(&places) };
+                let (journal, places) = (Some(&mut self.journal), Some(&places as &PlaceMaker<'_>));
+                let mut bench = Bench { watch, journal, places, keeper: None };
                 let split = &self.splits[fold];
                 for rr in self.pipeline.evaluate.rr() {
                     let name = rr.name(&format!("{}-{way_name}", arm.name));
@@ -249,10 +250,19 @@ impl<'a> Run<'a> {
         let Some((_, first)) = pretrained.first() else { return Ok(()) };
         let arms = pretrained.iter().map(|(name, of)| PretrainedArm { name, group: &of.group, steps: of.steps });
         let arms: Vec<PretrainedArm<'_>> = arms.collect();
-        let split = &self.splits[fold];
+        let (split, store, folder) = (&self.splits[fold], &self.store, &self.folder);
         let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
         let places = self.places(&first.contract);
-        let mut bench = Bench { watch: &self.means.watch, journal: Some(&mut self.journal), places: Some(&places) };
+        let keeper = |name: &str, fold: u16, seed: u64, fitted: &Fitted| {
+            let contract = contract_of(name, pretrained);
+            let Some(contract) = contract else { return Ok(()) };
+            let people = &split.proof().roles;
+            let (train, validation) = (people.train.subjects.clone(), people.validation.subjects.clone());
+            let (path, classes) = (folder.classifier_file(name, fold, seed), &store.table().classes);
+            fitted.save(&path, &contract, classes, Teachers { train, validation }).map(drop)
+        };
+        let (watch, journal) = (&self.means.watch, Some(&mut self.journal));
+        let mut bench = Bench { watch, journal, places: Some(&places), keeper: Some(&keeper) };
         Ok(evaluation.judge(&round, &mut bench)?)
     }
 
@@ -319,6 +329,18 @@ impl<'a> Run<'a> {
         let steps = self.pipeline.train.plan(windows)?.course.steps;
         Ok(PretrainedFile { arm: arm.name.clone(), fold: split.fold(), seed, steps, windows, checkpoint })
     }
+}
+
+/// What a classifier's encoder was made for and from: the arm's that it began with; that of a training from a random
+/// start, with nobody in its pool. None for controls that nobody predicts with.
+fn contract_of(name: &str, pretrained: &[(String, Pretrained)]) -> Option<Contract> {
+    let began = pretrained.iter().filter(|(arm, _)| name.strip_prefix(arm).is_some_and(|rest| rest.starts_with('-')));
+    if let Some((_, pretrained)) = began.max_by_key(|(arm, _)| arm.len()) {
+        return Some(pretrained.contract.clone());
+    }
+    let mut contract = pretrained.first().filter(|_| name.starts_with(END_TO_END))?.1.contract.clone();
+    (contract.pool.subjects, contract.pool.recordings, contract.pool.n_windows) = (Vec::new(), Vec::new(), 0);
+    Some(contract)
 }
 
 /// What a file of weights says of itself: what it was made for and from, each part as JSON.

@@ -23,6 +23,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const ENCODER: &str = "encoder.safetensors";
 const PREDICTIONS: &str = "predictions.csv";
 const SCORES: &str = "scores.json";
+const CLASSIFIERS: &str = "classifiers";
 const EVENTS: &str = "tensorboard";
 const MANIFEST: &str = "manifest.json";
 const COMMANDS: &str = "commands.jsonl";
@@ -196,6 +197,27 @@ impl RunFolder {
         self.path.join(CHECKPOINTS).join(arm).join(fold.to_string()).join(word)
     }
 
+    /// Where a finished classifier lies: `classifiers/NAME/FOLD/seed-N.safetensors`.
+    pub fn classifier_file(&self, name: &str, fold: u16, seed: u64) -> PathBuf {
+        self.path.join(CLASSIFIERS).join(name).join(fold.to_string()).join(format!("seed-{seed}.safetensors"))
+    }
+
+    /// The names of finished classifiers, in order.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn classifiers(&self) -> Result<Vec<String>, RunError> {
+        let folder = self.path.join(CLASSIFIERS);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&folder).map_err(RunError::io(&folder))?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let mut names = names.collect::<std::io::Result<Vec<_>>>().map_err(RunError::io(&folder))?;
+        names.sort();
+        Ok(names)
+    }
+
     fn folder_of(&self, kind: &str, arm: &str, fold: u16) -> Result<PathBuf, RunError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if arm.is_empty() || arm.starts_with('.') || !arm.chars().all(plain) {
@@ -263,7 +285,7 @@ impl RunFolder {
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        for folder in [CHECKPOINTS, EVENTS].map(|name| self.path.join(name)) {
+        for folder in [CHECKPOINTS, CLASSIFIERS, EVENTS].map(|name| self.path.join(name)) {
             if folder.is_dir() {
                 std::fs::remove_dir_all(&folder).map_err(RunError::io(&folder))?;
             }

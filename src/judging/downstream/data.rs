@@ -15,6 +15,7 @@ use crate::numerics::metrics::{Classes, Formula, Metric, Predictions};
 use crate::runs::{Events, Journal, RunError};
 
 use super::finetune::Configuration;
+use super::fitted::Fitted;
 use super::{DownstreamError, RrChoice};
 
 /// Windows with their roles, and by what choices are made.
@@ -94,6 +95,9 @@ impl Start<'_> {
 /// rate) names it there.
 pub type PlaceMaker<'a> = dyn Fn(&str, u16, &str) -> Result<(Checkpoints, Events), RunError> + 'a;
 
+/// Keeps a classifier whose choice is made: its name, fold and seed, the classifier.
+pub type Keeper<'a> = dyn Fn(&str, u16, u64, &Fitted) -> Result<(), DownstreamError> + 'a;
+
 /// Where fitting is written down. Nothing of it changes a result.
 pub struct Bench<'a> {
     /// Progress and requests to stop.
@@ -102,6 +106,8 @@ pub struct Bench<'a> {
     pub journal: Option<&'a mut Journal>,
     /// Checkpoints and events of supervised training.
     pub places: Option<&'a PlaceMaker<'a>>,
+    /// Finished classifiers.
+    pub keeper: Option<&'a Keeper<'a>>,
 }
 
 /// The labels of a journal line.
@@ -128,7 +134,7 @@ impl<'a> Labels<'a> {
 impl<'a> Bench<'a> {
     /// Writes nothing down.
     pub fn silent(watch: &'a Watch) -> Self {
-        Self { watch, journal: None, places: None }
+        Self { watch, journal: None, places: None, keeper: None }
     }
 
     /// Asks whether to go on.

@@ -35,6 +35,17 @@ pub enum DownstreamError {
         /// Its recording.
         recording: String,
     },
+    /// A file that holds no classifier.
+    #[error("{}: {reason}", path.display())]
+    #[diagnostic(help(
+        "classifiers lie in `classifiers/` of a run folder that `biossl run` or `biossl evaluate` finished"
+    ))]
+    NoClassifier {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The split failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

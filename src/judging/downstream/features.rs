@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::splits::{Role, Subset};
+use crate::data::store::Store;
 use crate::numerics::classify::Standardiser;
 use crate::signal::RrSet;
 
@@ -38,16 +39,20 @@ impl RrChoice {
     /// # Shapes
     /// `[n, features]`
     fn of<R: Role>(&self, data: &Data<'_>, subset: &Subset<R>) -> Result<Array2<f32>, DownstreamError> {
+        self.of_rows(data.store, subset.rows())
+    }
+
+    fn of_rows(&self, store: &Store, rows: &[u32]) -> Result<Array2<f32>, DownstreamError> {
         let width = self.sets.iter().map(|set| set.columns().len()).sum();
-        let mut values = Vec::with_capacity(width * subset.len());
-        for &row in subset.rows() {
-            let Some(features) = data.store.table().rows[row as usize].rr else {
-                let recording = data.store.table().recording_of(row).id.clone();
+        let mut values = Vec::with_capacity(width * rows.len());
+        for &row in rows {
+            let Some(features) = store.table().rows[row as usize].rr else {
+                let recording = store.table().recording_of(row).id.clone();
                 return Err(DownstreamError::NoRr { sets: self.to_string(), row, recording });
             };
             self.sets.iter().for_each(|set| values.extend_from_slice(features.of(*set)));
         }
-        Ok(Array2::from_shape_vec((subset.len(), width), values).expect("every set has its width"))
+        Ok(Array2::from_shape_vec((rows.len(), width), values).expect("every set has its width"))
     }
 }
 
@@ -108,6 +113,16 @@ impl RrScale {
         Ok(Some(Self { choice: data.rr.clone(), standardiser }))
     }
 
+    /// A scale that was saved.
+    pub(super) fn from_parts(choice: RrChoice, standardiser: Standardiser) -> Self {
+        Self { choice, standardiser }
+    }
+
+    /// Which features it scales.
+    pub(super) fn choice(&self) -> &RrChoice {
+        &self.choice
+    }
+
     /// Mean and sd of each feature.
     pub(super) fn moments(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.standardiser.moments()
@@ -115,7 +130,12 @@ impl RrScale {
 
     /// The scaled features of a role's rows.
     pub(super) fn rows<R: Role>(&self, data: &Data<'_>, subset: &Subset<R>) -> Result<Array2<f32>, DownstreamError> {
-        let features = self.choice.of(data, subset)?;
+        self.of_rows(data.store, subset.rows())
+    }
+
+    /// The scaled features of any rows.
+    pub(super) fn of_rows(&self, store: &Store, rows: &[u32]) -> Result<Array2<f32>, DownstreamError> {
+        let features = self.choice.of_rows(store, rows)?;
         Ok(self.standardiser.apply(features.view()).mapv(|x| x as f32))
     }
 }

@@ -27,9 +27,9 @@ pub(super) enum Head {
 
 /// A trained linear layer in plain numbers.
 pub(super) struct SoftmaxHead {
-    weight: Array2<f64>,
-    bias: Array1<f64>,
-    present: Vec<u16>,
+    pub(super) weight: Array2<f64>,
+    pub(super) bias: Array1<f64>,
+    pub(super) present: Vec<u16>,
 }
 
 impl SoftmaxHead {
@@ -161,7 +161,7 @@ impl Fitted {
     }
 }
 
-fn probabilities(head: &Head, embeddings: ArrayView2<'_, f32>, n_classes: usize) -> Array2<f32> {
+pub(super) fn probabilities(head: &Head, embeddings: ArrayView2<'_, f32>, n_classes: usize) -> Array2<f32> {
     match head {
         Head::Constant(share) => Array2::from_shape_fn((embeddings.nrows(), n_classes), |(_, class)| share[class]),
         Head::Logistic { standardiser, model } => model.probabilities(standardiser.apply(embeddings).view()),

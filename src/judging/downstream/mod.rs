@@ -16,15 +16,17 @@ mod finetune;
 mod fitted;
 mod knn;
 mod probe;
+mod saved;
 mod supervised;
 
-pub use data::{Bench, Data, PlaceMaker, Start};
+pub use data::{Bench, Data, Keeper, PlaceMaker, Start};
 pub use error::DownstreamError;
 pub use features::RrChoice;
 pub use finetune::{Configuration, FineTune};
 pub use fitted::{Effort, Fitted};
 pub use knn::WeightedKnn;
 pub use probe::Linear;
+pub use saved::{Classifier, Teachers};
 
 use crate::base::{Choice, Entry, Registry, read_choice};
 

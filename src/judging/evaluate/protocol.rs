@@ -111,6 +111,9 @@ impl<'a> Evaluation<'a> {
             if let Some(configuration) = fitted.configuration() {
                 self.kept.entry((arm.clone(), round.split.fold())).or_insert(configuration);
             }
+            if let Some(keep) = bench.keeper {
+                keep(&arm, round.split.fold(), round.seed, &fitted)?;
+            }
             let reading = self.read_test(round, &data, (&arm, &fitted))?;
             bench.record("test", &reading)?;
         }

@@ -76,6 +76,13 @@ pub struct Header {
     pub contract: Contract,
 }
 
+impl Header {
+    /// The head of a file that is written now.
+    pub fn new(step: u64, contract: Contract) -> Self {
+        Self { schema: SCHEMA, step, numbers: BTreeMap::new(), contract }
+    }
+}
+
 /// A checkpoint in memory.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
@@ -229,8 +236,7 @@ impl Checkpoints {
     /// # Errors
     /// When the file cannot be written; older ones are then untouched.
     pub fn keep(&self, step: u64, state: &State) -> Result<(), TrainError> {
-        let header = Header { schema: SCHEMA, step, numbers: BTreeMap::new(), contract: self.contract.clone() };
-        let checkpoint = Checkpoint { header, state: state.clone() };
+        let checkpoint = Checkpoint { header: Header::new(step, self.contract.clone()), state: state.clone() };
         checkpoint.write(&self.path(step))?;
         let mut old = files(&self.folder)?;
         old.truncate(old.len().saturating_sub(KEPT));

@@ -96,6 +96,21 @@ impl Logistic {
         LogisticFit { model, steps: minimum.steps, gradient: minimum.gradient, converged }
     }
 
+    /// The classifier with these coefficients `[rows, features]` and intercepts; `present` are the classes that it was
+    /// fitted on, ascending.
+    pub fn from_parts(
+        (coefficients, intercepts): (Array2<f64>, Array1<f64>),
+        present: &[u16],
+        n_classes: usize,
+    ) -> Self {
+        Self { coefficients, intercepts, present: present.to_vec(), n_classes }
+    }
+
+    /// The classes that it was fitted on, ascending.
+    pub fn present(&self) -> &[u16] {
+        &self.present
+    }
+
     /// `[rows, features]`: one row with two classes, else one a class that occurred.
     pub fn coefficients(&self) -> ArrayView2<'_, f64> {
         self.coefficients.view()

@@ -35,6 +35,12 @@ impl Standardiser {
         Self { mean, sd }
     }
 
+    /// The scale with these means and sds, as [`Self::moments`] gave them.
+    pub fn from_moments(moments: &[(f64, f64)]) -> Self {
+        let (mean, sd): (Vec<f64>, Vec<f64>) = moments.iter().copied().unzip();
+        Self { mean: Array1::from(mean), sd: Array1::from(sd) }
+    }
+
     /// Mean and sd of each column.
     pub fn moments(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.mean.iter().copied().zip(self.sd.iter().copied())
