@@ -108,7 +108,11 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Folders in which each file is a member of a family and has its line in the registry of the door.
 const FAMILIES: &[(&str, &str, &[&str])] = &[
-    ("src/learning/objectives", "OBJECTIVES", &["mod.rs", "error.rs", "state.rs", "testkit.rs", "workshop.rs"]),
+    (
+        "src/learning/objectives",
+        "OBJECTIVES",
+        &["mod.rs", "error.rs", "loss.rs", "state.rs", "testkit.rs", "views.rs", "workshop.rs"],
+    ),
     (
         "src/learning/augment",
         "TRANSFORMS",

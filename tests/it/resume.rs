@@ -8,12 +8,16 @@ use biossl::learning::nn::load_encoder;
 use biossl::learning::train::{Checkpoints, Pretrained};
 use candle_core::Device;
 
-use kills::{assert_same, checkpoints, events, finish, journal, kill_at, killed_equals_unbroken, place, pretrain};
+use kills::{assert_same, checkpoints, events, finish, journal, kill_at, killed_equals_unbroken, place_for, pretrain};
+
+fn place(steps: u64) -> tempfile::TempDir {
+    place_for("{ name = \"sacl\" }", steps)
+}
 
 #[test]
 fn a_run_killed_at_random_steps_and_resumed_equals_an_unbroken_one_bit_for_bit() {
     const STEPS: u64 = 24;
-    let folder = killed_equals_unbroken(2, STEPS);
+    let folder = killed_equals_unbroken("{ name = \"sacl\" }", 2, STEPS);
     let whole = folder.path().join("whole");
     let names = checkpoints(&whole);
     assert_eq!(names.len(), 3, "the encoder and the last two checkpoints stay");
@@ -39,6 +43,12 @@ fn a_run_killed_at_random_steps_and_resumed_equals_an_unbroken_one_bit_for_bit()
 }
 
 #[cfg(unix)]
+/// A bank that begins with a pass over the pool, and a constant of the first batch.
+#[test]
+fn a_bank_and_its_constant_outlive_a_kill_bit_for_bit() {
+    killed_equals_unbroken("{ name = \"pirl\", form = \"nce\", most_pieces = 2 }", 1, 12);
+}
+
 #[test]
 fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
     let folder = place(16);

@@ -79,6 +79,11 @@ impl EncoderTable {
         lengths
     }
 
+    /// Samples of the shortest window: its pools leave one for each bin.
+    pub fn shortest(&self) -> usize {
+        self.blocks.iter().filter(|block| block.pooled).fold(self.bins, |samples, _| samples * POOL)
+    }
+
     /// The samples that bin `bin` averages of `length`: overlapping where the bins do not divide it.
     pub fn bin_range(&self, bin: usize, length: usize) -> std::ops::Range<usize> {
         bin * length / self.bins..((bin + 1) * length).div_ceil(self.bins)
@@ -151,6 +156,15 @@ impl Encoder for TableEncoder {
 
     fn table(&self) -> &EncoderTable {
         &self.table
+    }
+
+    fn at_length(&self, samples: usize) -> Result<Box<dyn Encoder>, NnError> {
+        let least = self.table.shortest();
+        if samples < least {
+            return Err(NnError::WindowTooShort { encoder: self.table.name, least, samples });
+        }
+        let table = EncoderTable { samples, ..self.table.clone() };
+        Ok(Box::new(Self { table, layout: Arc::clone(&self.layout) }))
     }
 
     fn embed(&self, windows: &Tensor, weights: &Weights, mode: Mode) -> Result<(Tensor, BatchStatistics), NnError> {

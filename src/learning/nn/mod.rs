@@ -67,6 +67,12 @@ pub trait Encoder: Send + Sync {
     /// The layers.
     fn table(&self) -> &EncoderTable;
 
+    /// The same layers, for the same weights, over windows of another length.
+    ///
+    /// # Errors
+    /// [`NnError::WindowTooShort`].
+    fn at_length(&self, samples: usize) -> Result<Box<dyn Encoder>, NnError>;
+
     /// Embeds windows. Pure: running statistics are read in [`Mode::Eval`] and never changed; in [`Mode::Train`] the
     /// batch's statistics come back to be committed by [`Group::commit`] (in `Eval` they are empty).
     ///

@@ -43,6 +43,12 @@ pub enum ObjectiveError {
         /// What it is.
         found: String,
     },
+    /// The pool cannot be embedded.
+    #[error("the windows of the pool cannot be embedded: {reason}")]
+    Pool {
+        /// Why.
+        reason: String,
+    },
     /// The awareness layer failed.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -14,8 +14,8 @@ use crate::learning::nn::{Batch, BatchStatistics, Encoder, Mlp, Mode, normalise_
 
 use super::parts::{Contrast, Head, InBatch, Pairs, QueueSettings, check_dim, check_temperature, scale_of};
 use super::{
-    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
-    fault,
+    Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, Start, State, Step,
+    ViewPlan, Workshop, fault,
 };
 
 /// Windows of a norm group by the rule.
@@ -225,7 +225,7 @@ impl MocoObjective {
 
 impl Objective for MocoObjective {
     fn views(&self) -> ViewPlan {
-        ViewPlan { augmented: 2 }
+        ViewPlan::augmented(2)
     }
 
     fn accepts(&self) -> Accepts {
@@ -250,6 +250,12 @@ impl Objective for MocoObjective {
         let embedding = Tensor::cat(&[query_1.embedding, query_2.embedding], 0)?;
         let keys = Tensor::cat(&[key_2, key_1], 0)?;
         Ok(score.with(embedding, Some(keys), vec![query_1.statistics, query_2.statistics]))
+    }
+
+    fn expects(&self) -> Expectation {
+        let (each, dim) = (self.settings.queue().keys_a_window, self.settings.dim);
+        let temperature = self.settings.temperature();
+        Expectation { queries: each, keys: each, dim, temperature, start: Start::Candidates }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

@@ -5,36 +5,54 @@
 //! `sacl.rs`; what several objectives share lies in `parts`.
 
 mod error;
+#[cfg(test)]
+#[path = "../../../docs/adding/inbatch.rs"]
+mod inbatch;
+mod loss;
 mod moco;
 mod npid;
 mod parts;
+mod pirl;
 mod sacl;
 mod simclr;
 mod state;
 #[cfg(test)]
 mod testkit;
+mod views;
+mod wapirl;
 mod workshop;
 
-use candle_core::Tensor;
-
 use crate::base::{Choice, Entry, Registry, read_choice};
-use crate::learning::awareness::{Accepts, Composition, NegativeRule};
-use crate::learning::nn::{Batch, BatchStatistics};
+use crate::learning::awareness::Accepts;
+use crate::learning::nn::Batch;
 
 pub use error::ObjectiveError;
 use error::fault;
+#[cfg(test)]
+pub use inbatch::Inbatch;
+pub use loss::{Expectation, Loss, Projections, Score, Start, Step};
 pub use moco::{Moco, MocoVersion};
 pub use npid::{Npid, NpidForm};
-pub use parts::{Head, InBatch, InfoNce, KeyQueue, Twin, info_nce};
+pub use parts::{Head, InBatch, InfoNce, InvarianceForm, KeyQueue, Twin, info_nce};
+pub use pirl::{Pirl, PirlTransform};
 pub use sacl::{KeyNorms, Sacl};
 pub use simclr::Simclr;
 pub use state::State;
+pub use views::{EmbedPool, ViewPlan};
+pub use wapirl::Wapirl;
 pub use workshop::{Parameters, RunSize, Workshop};
 
 /// Every objective that a pipeline can name.
 pub static OBJECTIVES: Registry<dyn ObjectiveConfig> = Registry {
     family: "objective",
-    entries: &[entry::<moco::Moco>(), entry::<npid::Npid>(), entry::<sacl::Sacl>(), entry::<simclr::Simclr>()],
+    entries: &[
+        entry::<moco::Moco>(),
+        entry::<npid::Npid>(),
+        entry::<pirl::Pirl>(),
+        entry::<sacl::Sacl>(),
+        entry::<simclr::Simclr>(),
+        entry::<wapirl::Wapirl>(),
+    ],
 };
 
 const fn entry<C: Choice + ObjectiveConfig>() -> Entry<dyn ObjectiveConfig> {
@@ -76,11 +94,27 @@ pub trait Objective: Send {
     /// When a tensor operation fails.
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError>;
 
+    /// What [`Objective::score`] takes, and what it gives for random rows.
+    fn expects(&self) -> Expectation;
+
     /// Scores projections, however they were made: golden values and laws hang here. Pure, as [`Objective::loss`].
     ///
     /// # Errors
     /// Another number of projections than the objective compares; a tensor operation that fails.
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError>;
+
+    /// What precedes the first step of an epoch (from 0): a bank's first rows.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    fn before_epoch(
+        &mut self,
+        _epoch: u64,
+        _pool: &mut dyn EmbedPool,
+        _parameters: &Parameters,
+    ) -> Result<(), ObjectiveError> {
+        Ok(())
+    }
 
     /// Moves what is remembered (clamps, momentum encoder, queue, bank), after the optimiser's step.
     ///
@@ -99,93 +133,6 @@ pub trait Objective: Send {
     /// # Errors
     /// A missing entry or one of another shape.
     fn restore(&mut self, state: &State) -> Result<(), ObjectiveError>;
-}
-
-/// Which views of each window a batch must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ViewPlan {
-    /// Views by the augmentation, drawn apart.
-    pub augmented: usize,
-}
-
-/// What a loss may look at besides the batch.
-pub struct Step<'a> {
-    /// From 1.
-    pub number: u64,
-    /// The trained numbers as they stand.
-    pub parameters: &'a Parameters,
-    /// Which candidates are negatives of which queries.
-    pub negatives: &'a NegativeRule,
-}
-
-/// Projections of a batch as the heads give them, of any length.
-pub struct Projections<'a> {
-    /// `[n, d]` each: queries first, keys (no gradient) after them.
-    pub views: &'a [Tensor],
-    /// Rows of the store, one list a view.
-    pub rows: &'a [Vec<u32>],
-    /// Rank of each window in the pool.
-    pub slots: &'a [u32],
-}
-
-/// What [`Objective::score`] gives.
-pub struct Score {
-    /// The scalar whose gradient is taken.
-    pub total: Tensor,
-    /// Scalars for the journal.
-    pub terms: Vec<(&'static str, Tensor)>,
-    /// Queries that entered the mean.
-    pub kept: usize,
-    /// What the negatives were made of.
-    pub negatives: Option<Composition>,
-}
-
-impl Score {
-    /// Two scores that are summed; terms of one name are averaged.
-    pub(crate) fn and(mut self, other: Self) -> Result<Self, ObjectiveError> {
-        for (name, value) in other.terms {
-            match self.terms.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, known)) => *known = ((&*known + value)? / 2.0)?,
-                None => self.terms.push((name, value)),
-            }
-        }
-        let negatives = match (self.negatives, other.negatives) {
-            (Some(a), Some(b)) => Some(a + b),
-            (a, b) => a.or(b),
-        };
-        Ok(Self { total: (self.total + other.total)?, kept: self.kept + other.kept, negatives, ..self })
-    }
-
-    /// The loss of a batch: the score with what came beside the projections.
-    pub fn with(self, embedding: Tensor, keys: Option<Tensor>, statistics: Vec<BatchStatistics>) -> Loss {
-        let Self { total, terms, kept, negatives } = self;
-        Loss { total, embedding, keys, terms, statistics, kept, negatives }
-    }
-}
-
-impl Loss {
-    /// The scalar for the journal called `name`.
-    pub fn term(&self, name: &str) -> Option<&Tensor> {
-        self.terms.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-    }
-}
-
-/// What a task hands to the engine.
-pub struct Loss {
-    /// The scalar whose gradient is taken.
-    pub total: Tensor,
-    /// Embeddings of the queries with gradient, view-major: row i is window i mod n. `[n, dim]`.
-    pub embedding: Tensor,
-    /// Keys without gradient, for queue or bank. `[n, d]`.
-    pub keys: Option<Tensor>,
-    /// Scalars for the journal.
-    pub terms: Vec<(&'static str, Tensor)>,
-    /// Batch statistics of passes over whole windows, to be committed once, after the step.
-    pub statistics: Vec<BatchStatistics>,
-    /// Queries that entered the mean. 0: the optimiser is skipped.
-    pub kept: usize,
-    /// What the negatives were made of.
-    pub negatives: Option<Composition>,
 }
 
 #[cfg(test)]

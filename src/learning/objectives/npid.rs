@@ -16,8 +16,8 @@ use super::parts::{
     negatives_for, rows_with_enough, scale_of,
 };
 use super::{
-    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
-    fault,
+    Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, Start, State, Step,
+    ViewPlan, Workshop, fault,
 };
 
 /// Largest pool for which the softmax over all windows is the default.
@@ -172,10 +172,11 @@ impl NpidObjective {
         let scale = 1.0 / self.settings.temperature;
         let positive = ((v * own)?.sum(1)? * scale)?;
         let noise = (noise.broadcast_mul(&v.unsqueeze(1)?)?.sum(2)? * scale)?;
-        let logits = NceLogits { positive, noise };
+        let counts = Tensor::full(noise.dim(1)? as f64, n, v.device())?.to_dtype(v.dtype())?;
+        let logits = NceLogits { positive, noise, counts };
         let log_z = match &self.log_z {
             Some(log_z) => log_z.clone(),
-            None => logits.log_z()?,
+            None => NceLogits::log_z(std::slice::from_ref(&logits))?,
         };
         terms.extend([("key_accuracy", logits.key_accuracy()?), ("log_z", log_z.clone())]);
         Ok(logits.losses(&log_z)?.mean_all()?)
@@ -193,7 +194,7 @@ impl NpidObjective {
 
 impl Objective for NpidObjective {
     fn views(&self) -> ViewPlan {
-        ViewPlan { augmented: 1 }
+        ViewPlan::augmented(1)
     }
 
     fn accepts(&self) -> Accepts {
@@ -208,6 +209,15 @@ impl Objective for NpidObjective {
         let v = normalise_rows(&self.head.forward(&embedding, &step.parameters.heads.weights())?)?;
         let score = self.compare(&v, rows, &batch.slots, step)?;
         Ok(score.with(embedding, Some(v.detach()), vec![statistics]))
+    }
+
+    fn expects(&self) -> Expectation {
+        let Npid { dim, temperature, .. } = self.settings;
+        let start = match self.form {
+            NpidForm::Softmax => Start::Candidates,
+            NpidForm::Nce => Start::Noise(self.noise),
+        };
+        Expectation { queries: 1, keys: 0, dim, temperature, start }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

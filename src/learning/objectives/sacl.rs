@@ -15,8 +15,8 @@ use crate::learning::nn::{Batch, Encoder, Init, Layout, Mlp, Mode, ParameterRole
 
 use super::parts::{Contrast, InBatch, Pairs, QueueSettings};
 use super::{
-    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
-    fault,
+    Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, Start, State, Step,
+    ViewPlan, Workshop, fault,
 };
 
 /// Length of a projection.
@@ -155,7 +155,7 @@ impl SaclObjective {
 
 impl Objective for SaclObjective {
     fn views(&self) -> ViewPlan {
-        ViewPlan { augmented: 2 }
+        ViewPlan::augmented(2)
     }
 
     fn accepts(&self) -> Accepts {
@@ -173,6 +173,11 @@ impl Objective for SaclObjective {
         let query = normalise_rows(&projection)?;
         let score = self.compare(&Pairs { query: &query, query_rows, key: &key, key_rows }, step)?;
         Ok(score.with(embedding, Some(key), vec![statistics]))
+    }
+
+    fn expects(&self) -> Expectation {
+        let temperature = self.settings.temperature;
+        Expectation { queries: 1, keys: 1, dim: PROJECTION, temperature, start: Start::Candidates }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

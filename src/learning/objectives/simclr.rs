@@ -13,8 +13,8 @@ use crate::learning::nn::{Batch, Encoder, Mlp, Mode, normalise_rows};
 
 use super::parts::{Head, Pick, check_dim, check_temperature, column_std, info_nce, rows_with_enough, scale_of};
 use super::{
-    Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State, Step, ViewPlan, Workshop,
-    fault,
+    Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, Start, State, Step,
+    ViewPlan, Workshop, fault,
 };
 
 /// Settings of SimCLR.
@@ -107,7 +107,7 @@ impl SimclrObjective {
 
 impl Objective for SimclrObjective {
     fn views(&self) -> ViewPlan {
-        ViewPlan { augmented: 2 }
+        ViewPlan::augmented(2)
     }
 
     fn accepts(&self) -> Accepts {
@@ -123,6 +123,11 @@ impl Objective for SimclrObjective {
         let projection = self.head.forward(&embedding, &step.parameters.heads.weights())?;
         let score = self.nt_xent(&normalise_rows(&projection)?, &batch.rows.concat(), step)?;
         Ok(score.with(embedding, None, vec![statistics]))
+    }
+
+    fn expects(&self) -> Expectation {
+        let Simclr { dim, temperature, .. } = self.settings;
+        Expectation { queries: 2, keys: 0, dim, temperature, start: Start::Candidates }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

@@ -1,14 +1,16 @@
 //! Windows through a finished encoder: what probes, scores and exports stand on.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use ndarray::{Array2, s};
 
 use crate::base::Watch;
-use crate::data::splits::{Role, Subset};
+use crate::data::splits::{Pool, Role, Subset};
 use crate::data::store::Store;
 use crate::learning::nn::{Encoder, Mode, Weights};
+use crate::learning::objectives::{EmbedPool, ObjectiveError};
 use crate::signal::Reject;
 
 use super::error::TrainError;
@@ -77,6 +79,32 @@ pub fn embed_all(
     }
     watch.progress().end();
     Ok((rows, values))
+}
+
+/// The pool as an objective asks for it once an epoch.
+pub(super) struct PoolEmbedding<'a> {
+    pub(super) encoder: Arc<dyn Encoder>,
+    pub(super) store: &'a Store,
+    pub(super) pool: &'a Subset<Pool>,
+    /// Why the last pass failed: an objective's error does not know of stores.
+    pub(super) fault: Option<TrainError>,
+}
+
+impl EmbedPool for PoolEmbedding<'_> {
+    fn embed(&mut self, weights: &Weights) -> Result<Tensor, ObjectiveError> {
+        match embed_rows(&*self.encoder, weights, self.store, self.pool.rows()) {
+            Ok(values) => {
+                let shape = values.dim();
+                let values = Tensor::from_vec(values.into_raw_vec_and_offset().0, shape, weights.flat().device())?;
+                Ok(values.to_dtype(weights.flat().dtype())?)
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                self.fault = Some(error);
+                Err(ObjectiveError::Pool { reason })
+            }
+        }
+    }
 }
 
 /// The same for any rows. Inside this room only: whoever asks has a subset of a role that it may see.

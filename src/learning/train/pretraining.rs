@@ -19,6 +19,7 @@ use crate::runs::{Events, Journal};
 use super::checkpoint::{Checkpoint, Checkpoints, Contract, PoolRecord, Resume};
 use super::collapse::Diagnosis;
 use super::desk::Desk;
+use super::embed::PoolEmbedding;
 use super::engine::{Task, Trained, train};
 use super::error::TrainError;
 use super::loader::{PartnerScope, PoolLoader, PoolLoading, Prefetch};
@@ -151,13 +152,16 @@ pub fn pretrain(
     }
     let kept = order.objective.choice.memory_bytes(n_windows, batch);
     enough_memory(kept, available_memory())?;
-    record.watch.progress().say(&format!("the objective keeps {:.1} MiB beside the weights", kept as f64 / MIB));
+    if kept > 0 {
+        record.watch.progress().say(&format!("the objective keeps {:.1} MiB beside the weights", kept as f64 / MIB));
+    }
     let n_subjects = data.pool.subjects().len();
     let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
 
-    let views = learner.objective.views().augmented as u16;
+    let plan = learner.objective.views();
+    let views = plan.augmented as u16;
     let loading = PoolLoading { seed: order.seed, batch, views, partners: PartnerScope::Pool };
-    let loader = PoolLoader::new(data.store, data.pool, order.augment, loading)?;
+    let loader = PoolLoader::new(data.store, data.pool, order.augment, loading)?.with_pretext(plan.pretext);
     let contract = contract(order, data);
     let mut desk = Desk::new(record.watch);
     if let Some((journal, labels)) = record.journal {
@@ -179,7 +183,10 @@ pub fn pretrain(
             let batch = ahead.next().expect("the loop asks for the steps of its course, in order")?;
             Ok(batch.into_batch(device)?)
         };
-        let feed = Feed { next: Box::new(next), batches_an_epoch: loader.n_batches() as u64 };
+        let encoder = Arc::clone(&learner.encoder);
+        let pool = PoolEmbedding { encoder, store: data.store, pool: data.pool, fault: None };
+        let batches_an_epoch = loader.n_batches() as u64;
+        let feed = Feed { next: Box::new(next), pool: Some(pool), batches_an_epoch };
         let mut task = Pretraining { learner, feed, monitor };
         train(&mut task, &course, &mut desk).map(|()| task.learner)
     })?;
@@ -250,6 +257,8 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
 /// Where the batches come from: any step's, asked for in order.
 struct Feed<'a> {
     next: Box<dyn FnMut(u64) -> Result<Batch, TrainError> + 'a>,
+    /// `None` where batches are made by hand: no epoch is announced then.
+    pool: Option<PoolEmbedding<'a>>,
     batches_an_epoch: u64,
 }
 
@@ -316,6 +325,16 @@ struct Pretraining<'a> {
     monitor: Option<Monitor<'a>>,
 }
 
+impl Pretraining<'_> {
+    /// What the objective does once an epoch, before its first step.
+    fn announce_epoch(&mut self, epoch: u64) -> Result<(), TrainError> {
+        let Some(pool) = &mut self.feed.pool else { return Ok(()) };
+        let Learner { objective, parameters, .. } = &mut self.learner;
+        let done = objective.before_epoch(epoch, pool, parameters);
+        done.map_err(|error| pool.fault.take().unwrap_or(error.into()))
+    }
+}
+
 impl Task for Pretraining<'_> {
     fn name(&self) -> &'static str {
         "pretrain"
@@ -326,7 +345,11 @@ impl Task for Pretraining<'_> {
     }
 
     fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
-        (self.feed.next)(step)
+        let batch = (self.feed.next)(step)?;
+        if (step - 1).is_multiple_of(self.feed.batches_an_epoch) {
+            self.announce_epoch(self.epoch(step))?;
+        }
+        Ok(batch)
     }
 
     fn loss(&mut self, batch: &Batch, step: u64) -> Result<Loss, TrainError> {

@@ -14,14 +14,18 @@ corpus = { name = "mit-bih", root = "ROOT" }
 split = { name = "dechazal-strict" }
 encoder = { name = "ecg-sacl", width = 0.25 }
 awareness = { preset = "subject-invariant" }
+objective = OBJECTIVE
 train = { steps = STEPS, batch_size = 16, checkpoint_every = 4 }
 "#;
 
-/// A folder with a pipeline of so many steps.
-pub(crate) fn place(steps: u64) -> tempfile::TempDir {
+/// A folder with a pipeline of so many steps of an objective.
+pub(crate) fn place_for(objective: &str, steps: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mitdb");
-    let pipeline = PIPELINE.replace("ROOT", root.to_str().unwrap()).replace("STEPS", &steps.to_string());
+    let pipeline = PIPELINE
+        .replace("OBJECTIVE", objective)
+        .replace("ROOT", root.to_str().unwrap())
+        .replace("STEPS", &steps.to_string());
     biossl::base::write_atomically(&folder.path().join("pipeline.toml"), pipeline.as_bytes()).unwrap();
     folder
 }
@@ -181,8 +185,8 @@ pub(crate) fn assert_same(whole: &Path, broken: &Path, how: &str) {
 }
 
 /// Kills a run of `steps` steps at `kills` random ones, resumes it each time, and compares it with an unbroken run.
-pub(crate) fn killed_equals_unbroken(kills: usize, steps: u64) -> tempfile::TempDir {
-    let folder = place(steps);
+pub(crate) fn killed_equals_unbroken(objective: &str, kills: usize, steps: u64) -> tempfile::TempDir {
+    let folder = place_for(objective, steps);
     finish(pretrain(folder.path(), "whole", &["--threads", "1"]));
     let at = random_steps(kills, steps - 2);
     for &step in &at {

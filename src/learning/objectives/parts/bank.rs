@@ -42,6 +42,11 @@ impl Bank {
         &self.rows
     }
 
+    /// Length of a row.
+    pub(crate) fn dim(&self) -> usize {
+        self.rows.dims()[1]
+    }
+
     /// Rows of the store that the bank's rows belong to.
     pub(crate) fn pool(&self) -> &[u32] {
         &self.pool
@@ -52,7 +57,6 @@ impl Bank {
         Ok(self.rows.index_select(&Tensor::from_slice(slots, slots.len(), self.rows.device())?, 0)?)
     }
 
-    #[cfg(test)]
     /// Replaces all rows, for instance by a forward pass over the pool; they are brought to unit length.
     pub(crate) fn fill(&mut self, rows: &Tensor) -> Result<(), ObjectiveError> {
         self.rows = normalise_rows(&rows.detach().to_dtype(self.rows.dtype())?)?;

@@ -9,16 +9,22 @@ use crate::learning::objectives::ObjectiveError;
 pub(crate) struct NceLogits {
     /// Own rows, `[n]`.
     pub(crate) positive: Tensor,
-    /// Noise rows, `[n, m]`.
+    /// Noise rows, `[n, m]`; -inf where a row is none.
     pub(crate) noise: Tensor,
+    /// Noise rows that are some, one count an anchor: `[n]`.
+    pub(crate) counts: Tensor,
 }
 
 impl NceLogits {
-    /// ln of the mean of e^logit over all (m + 1) n logits, no gradient: the constant Z over the number of windows.
-    pub(crate) fn log_z(&self) -> Result<Tensor, ObjectiveError> {
-        let all = Tensor::cat(&[&self.positive.unsqueeze(1)?, &self.noise], 1)?.detach().flatten_all()?;
-        let count = all.elem_count() as f64;
-        Ok((all.log_sum_exp(0)? - count.ln())?)
+    /// ln of the mean of e^logit over all own and noise rows of all heads, no gradient: the constant Z over the number
+    /// of windows.
+    pub(crate) fn log_z(heads: &[Self]) -> Result<Tensor, ObjectiveError> {
+        let (mut all, mut count) = (Vec::new(), Vec::new());
+        for Self { positive, noise, counts } in heads {
+            all.extend([positive.detach(), noise.detach().flatten_all()?]);
+            count.push((counts + 1.0)?);
+        }
+        Ok((Tensor::cat(&all, 0)?.log_sum_exp(0)? - Tensor::cat(&count, 0)?.sum_all()?.log()?)?)
     }
 
     /// -ln h(own) - sum over the noise of ln(1 - h(noise)), one number an anchor, with h = P/(P + m/n) and
@@ -30,10 +36,21 @@ impl NceLogits {
     /// # Source
     /// `wu2018npid` eqs. 6-8.
     pub(crate) fn losses(&self, log_z: &Tensor) -> Result<Tensor, ObjectiveError> {
-        let m = self.noise.dim(1)? as f64;
-        let c = (log_z + m.ln())?;
-        let own = softplus(&self.positive.neg()?.broadcast_add(&c)?)?;
-        let noise = softplus(&self.noise.broadcast_sub(&c)?)?.sum(D::Minus1)?;
+        self.told_apart_at(&self.counts.log()?.broadcast_add(log_z)?)
+    }
+
+    /// -ln h(own) - sum over the noise of ln(1 - h(noise)), h = e^a/(e^a + S), S the sum of e^a over the noise.
+    ///
+    /// # Source
+    /// `misra2020pirl` eqs. 3-4; the same S in both terms is ours.
+    pub(crate) fn paper_losses(&self) -> Result<Tensor, ObjectiveError> {
+        self.told_apart_at(&self.noise.log_sum_exp(1)?)
+    }
+
+    /// softplus(c - a) + sum of softplus(a_k - c), one `c` an anchor.
+    fn told_apart_at(&self, c: &Tensor) -> Result<Tensor, ObjectiveError> {
+        let own = softplus(&(c - &self.positive)?)?;
+        let noise = softplus(&self.noise.broadcast_sub(&c.unsqueeze(1)?)?)?.sum(D::Minus1)?;
         Ok((own + noise)?)
     }
 

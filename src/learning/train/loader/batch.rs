@@ -9,9 +9,9 @@ use crate::learning::nn::Batch;
 pub struct HostBatch {
     /// Channels of a window.
     pub channels: usize,
-    /// Samples of a window.
+    /// Samples of a window and of an augmented view.
     pub length: usize,
-    /// One buffer a view, `[n, channels, samples]`.
+    /// One buffer a view, `[n, channels, samples]`; a pretext task's view has a length of its own.
     pub views: Vec<Vec<f32>>,
     /// Rows of the store, the same for each view.
     pub rows: Vec<u32>,
@@ -29,8 +29,11 @@ impl HostBatch {
     /// # Errors
     /// What the device says, out of memory foremost.
     pub fn into_batch(self, device: &Device) -> candle_core::Result<Batch> {
-        let shape = (self.rows.len(), self.channels, self.length);
-        let views = self.views.into_iter().map(|view| Tensor::from_vec(view, shape, device));
+        let (n, channels) = (self.rows.len(), self.channels);
+        let views = self.views.into_iter().map(|view| {
+            let length = view.len() / (n * channels).max(1);
+            Tensor::from_vec(view, (n, channels, length), device)
+        });
         let views = views.collect::<candle_core::Result<Vec<_>>>()?;
         let rows = vec![self.rows; views.len()];
         Ok(Batch { views, rows, slots: self.slots, subject: self.subject, target: self.target })

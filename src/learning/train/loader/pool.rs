@@ -11,7 +11,7 @@ use super::{HostBatch, LoaderError};
 use crate::base::{NormalTable, Purpose, Stream, StreamKey};
 use crate::data::splits::{Pool, Reach, Subset};
 use crate::data::store::{Store, StoreError};
-use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Scale, Source};
+use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Pretext, Scale, Source};
 
 /// How the pool is dealt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub struct PoolLoader<'a> {
     augmentation: Augmentation,
     normals: NormalTable,
     partners: PartnerIndex,
+    pretext: Option<Arc<dyn Pretext>>,
     order: Mutex<Option<(u32, Arc<[u32]>)>>,
     /// What the store refused while a batch was made: partners are read where no error can be handed on.
     refused: Mutex<Option<StoreError>>,
@@ -76,7 +77,27 @@ impl<'a> PoolLoader<'a> {
         }
         let normals = NormalTable::new(loading.seed);
         let (n_subjects, order, refused) = (people.len(), Mutex::new(None), Mutex::new(None));
-        Ok(Self { store, rows, reach, subject, n_subjects, loading, augmentation, normals, partners, order, refused })
+        let pretext = None;
+        Ok(Self {
+            store,
+            rows,
+            reach,
+            subject,
+            n_subjects,
+            loading,
+            augmentation,
+            normals,
+            partners,
+            pretext,
+            order,
+            refused,
+        })
+    }
+
+    /// The same with the views of a pretext task after the augmented ones.
+    #[must_use]
+    pub fn with_pretext(self, pretext: Option<Arc<dyn Pretext>>) -> Self {
+        Self { pretext, ..self }
     }
 
     /// Windows of the pool.
@@ -124,7 +145,8 @@ impl<'a> PoolLoader<'a> {
             });
             samples
         });
-        let views = views.collect();
+        let mut views: Vec<Vec<f32>> = views.collect();
+        views.extend(self.pretext_views(epoch, &nominals));
         if let Some(error) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(error.into());
         }
@@ -197,9 +219,35 @@ impl<'a> PoolLoader<'a> {
         }
     }
 
-    fn view(&self, epoch: u32, nominal: &Nominal<'_>, view: u16, into: ArrayViewMut2<'_, f32>) {
+    /// The views of the pretext task, one buffer each.
+    fn pretext_views(&self, epoch: u32, nominals: &[Nominal<'_>]) -> Vec<Vec<f32>> {
+        let Some(pretext) = &self.pretext else { return Vec::new() };
+        let channels = self.store.channels().len();
+        let lengths = pretext.lengths(self.store.spec().length as usize);
+        let made: Vec<Vec<Array2<f32>>> = nominals
+            .par_iter()
+            .map(|nominal| {
+                let mut views: Vec<Array2<f32>> =
+                    lengths.iter().map(|length| Array2::zeros((channels, *length))).collect();
+                let mut into: Vec<_> = views.iter_mut().map(|view| view.view_mut()).collect();
+                let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
+                let key = self.key(epoch, nominal, self.loading.views);
+                pretext.make(&self.source(nominal, &partners), key, &mut into);
+                views
+            })
+            .collect();
+        let view = |view: usize| made.iter().flat_map(|views| views[view].iter().copied()).collect();
+        (0..lengths.len()).map(view).collect()
+    }
+
+    /// The stream that a window's view is made with; those of a pretext task share the view after the augmented ones.
+    fn key(&self, epoch: u32, nominal: &Nominal<'_>, view: u16) -> StreamKey {
         let row = self.rows[nominal.slot as usize];
-        let key = StreamKey::new(self.loading.seed, Purpose::Transforms).epoch(epoch).row(row).view(view);
+        StreamKey::new(self.loading.seed, Purpose::Transforms).epoch(epoch).row(row).view(view)
+    }
+
+    fn view(&self, epoch: u32, nominal: &Nominal<'_>, view: u16, into: ArrayViewMut2<'_, f32>) {
+        let key = self.key(epoch, nominal, view);
         let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
         self.augmentation.view(&self.source(nominal, &partners), key, into);
     }

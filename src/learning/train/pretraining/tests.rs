@@ -38,7 +38,11 @@ fn task(preset: Preset) -> Pretraining<'static> {
     let (device, dtype) = (Device::Cpu, DType::F32);
     let run = RunSize { seed: 2, pool: (0..N as u32).collect(), batch: N, steps: 60, device, dtype };
     let learner = Learner::new(Arc::from(encoder), &*objective, (awareness, negatives, 2), run).unwrap();
-    Pretraining { learner, feed: Feed { next: Box::new(|_| Ok(batch())), batches_an_epoch: 1 }, monitor: None }
+    Pretraining {
+        learner,
+        feed: Feed { next: Box::new(|_| Ok(batch())), pool: None, batches_an_epoch: 1 },
+        monitor: None,
+    }
 }
 
 fn scalar(x: &Tensor) -> f64 {
