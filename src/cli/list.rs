@@ -20,6 +20,7 @@ use crate::numerics::metrics::{METRICS, Metric};
 use crate::signal::{LABEL_RULES, LabelRule, Undoes};
 
 use super::Global;
+use super::cite::Bibliography;
 use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
 
@@ -28,6 +29,9 @@ use super::output::{self, Columns, Page};
 pub(super) struct List {
     /// One family only, with its defaults: corpus, transform, encoder, ...
     family: Option<String>,
+    /// Print the sources instead, as BibTeX.
+    #[arg(long)]
+    cite: bool,
 }
 
 #[derive(Serialize)]
@@ -72,6 +76,12 @@ impl List {
                 return Err(Failure::Usage(format!("unknown family `{wanted}`; {near}known: {}", names.join(", "))));
             }
             families.retain(|family| family.family == wanted);
+        }
+        if self.cite {
+            let members = families.iter().flat_map(|family| &family.members);
+            let cited = members.map(|member| (member.name.as_str(), member.sources.as_slice()));
+            output::print(global.form(), &Bibliography::of(cited)).map_err(Failure::stdout)?;
+            return Ok(exit::DONE);
         }
         let catalogue = Catalogue { families, with_defaults: self.family.is_some() };
         output::print(global.form(), &catalogue).map_err(Failure::stdout)?;

@@ -3,6 +3,7 @@
 //! Invariant: results on stdout, everything else on stderr; this room alone prints, reads the environment and ends
 //! the program. Exit codes stand in `exit.rs`. Start reading at [`main`].
 
+mod cite;
 mod demo;
 mod embed;
 mod evaluate;
