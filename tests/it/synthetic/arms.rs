@@ -67,9 +67,19 @@ impl Corpus {
         self.aware(awareness)
     }
 
+    /// Pretrains another objective under a preset by the pinned course and judges it.
+    #[allow(dead_code, reason = "the slow studies share this file")]
+    pub(crate) fn by(&self, objective: &str, preset: Preset) -> Judged {
+        self.trained(objective, preset.awareness(KIND))
+    }
+
     fn aware(&self, awareness: Awareness) -> Judged {
+        self.trained(OBJECTIVE, awareness)
+    }
+
+    fn trained(&self, objective: &str, awareness: Awareness) -> Judged {
         let watch = Watch::default();
-        let trained = self.pretrain_aware(awareness, Self::pinned(), Record::nowhere(&watch)).unwrap();
+        let trained = self.pretrain_as((objective, awareness), Self::pinned(), Record::nowhere(&watch)).unwrap();
         self.judge(&*trained.encoder, &trained.weights())
     }
 
@@ -92,17 +102,17 @@ impl Corpus {
         settings: PretrainSettings,
         record: Record<'_>,
     ) -> Result<Pretrained, TrainError> {
-        self.pretrain_aware(preset.awareness(KIND), settings, record)
+        self.pretrain_as((OBJECTIVE, preset.awareness(KIND)), settings, record)
     }
 
-    fn pretrain_aware(
+    fn pretrain_as(
         &self,
-        awareness: Awareness,
+        (objective, awareness): (&str, Awareness),
         settings: PretrainSettings,
         record: Record<'_>,
     ) -> Result<Pretrained, TrainError> {
         let encoder = ENCODERS.choose(KIND, &parse_table(ENCODER).unwrap(), 0..0).unwrap();
-        let objective = OBJECTIVES.choose(KIND, &parse_table(OBJECTIVE).unwrap(), 0..0).unwrap();
+        let objective = OBJECTIVES.choose(KIND, &parse_table(objective).unwrap(), 0..0).unwrap();
         let table = parse_table(AUGMENT).unwrap();
         let augment = AugmentationConfig::read(KIND, table.get("augment").unwrap()).unwrap();
         let order = PretrainOrder {
