@@ -307,6 +307,8 @@ fn every_member_of_a_family_is_registered() {
             let member: String = name.trim_end_matches(".rs").split('_').map(capitalised).collect();
             let registered =
                 door.split("entry::<").skip(1).any(|rest| rest.split('>').next().unwrap().contains(&member));
+            // eegmmidb.rs holds several plans: the door names the file.
+            let registered = registered || door.contains(&format!("entry::<{}::", name.trim_end_matches(".rs")));
             assert!(registered, "{} is not in {registry}", path.display());
         }
     }

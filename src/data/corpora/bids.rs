@@ -167,8 +167,8 @@ pub(super) fn bare(person: &str) -> &str {
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "tables are written into temporary folders")]
 
-    use super::super::marks::{ClassMarks, Unknown};
     use super::*;
+    use crate::data::corpora::marks::{ClassMarks, Unknown};
 
     #[test]
     fn nearest_table_that_speaks_of_nothing_else_counts() {

@@ -209,10 +209,10 @@ impl Corpus for MitBih {
 
 #[cfg(test)]
 mod tests {
-    use super::super::picking::tests::header;
     use super::*;
     use crate::base::parse_table;
     use crate::data::corpora::CORPORA;
+    use crate::data::corpora::picking::tests::header;
     use crate::signal::{Onset, Origin};
 
     fn of() -> RecordingRef {

@@ -78,7 +78,7 @@ struct Turns {
 
 impl Transform for Turns {
     fn apply(&self, _: &Source<'_>, stream: &mut Stream, view: ArrayViewMut2<'_, f32>) {
-        let axis = stream.below(3) as i64;
+        let axis = i64::from(stream.below(3));
         let degrees = stream.integer(-self.most, self.most);
         if degrees != 0 {
             self.moves.apply((axis * (2 * self.most + 1) + degrees + self.most) as usize, view);

@@ -311,8 +311,8 @@ mod tests {
     fn negatives_are_told_by_person() {
         let sound = made(1.0, (32, 8));
         let made_of = |same_recording, same_subject, other_subject| Composition {
-            same_recording,
             same_subject,
+            same_recording,
             other_subject,
             ..Composition::default()
         };

@@ -288,9 +288,9 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::super::interval::Bootstrap;
-    use super::super::{Classes, metric};
     use super::*;
+    use crate::numerics::metrics::interval::Bootstrap;
+    use crate::numerics::metrics::{Classes, metric};
 
     fn golden() -> Value {
         serde_json::from_str(include_str!("../../../fixtures/golden/metrics/paired.json")).unwrap()
