@@ -4,6 +4,7 @@
 //! the program. Exit codes stand in `exit.rs`. Start reading at [`main`].
 
 mod cite;
+mod compare;
 mod demo;
 mod embed;
 mod evaluate;
@@ -21,6 +22,7 @@ mod shell;
 mod signals;
 mod split;
 mod terminal;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -99,6 +101,10 @@ enum Command {
     Embed(embed::Embed),
     /// Let a classifier of a finished run say what is in new recordings.
     Predict(predict::Predict),
+    /// Put the arms of several runs into one table, with paired tests.
+    Compare(compare::Compare),
+    /// Check a finished run: every number again, every hash, every role.
+    Verify(verify::Verify),
     /// Show what a pipeline can choose from, with every default.
     List(list::List),
     /// Print the completions of a shell.
@@ -138,7 +144,13 @@ pub fn main() -> ExitCode {
     let stop = match &cli.command {
         None
         | Some(
-            Command::Inspect(_) | Command::List(_) | Command::Split(_) | Command::Completions(_) | Command::Man(_),
+            Command::Inspect(_)
+            | Command::List(_)
+            | Command::Split(_)
+            | Command::Compare(_)
+            | Command::Verify(_)
+            | Command::Completions(_)
+            | Command::Man(_),
         ) => StopSignal::default(),
         Some(_) => StopSignal::listen(&watch.stop_flag()),
     };
@@ -169,6 +181,8 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
         Some(Command::Probe(command)) => command.run("linear", global, watch),
         Some(Command::Finetune(command)) => command.run("fine-tune", global, watch),
         Some(Command::Evaluate(command)) => command.run(global, watch),
+        Some(Command::Compare(command)) => command.run(global),
+        Some(Command::Verify(command)) => command.run(global),
     }
 }
 

@@ -6,15 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
-use crate::data::store::Store;
-use crate::judging::evaluate::{Evaluated, Score};
+use crate::judging::evaluate::Evaluated;
 use crate::pipeline::{Means, Pipeline, Run, Stale, finished};
 use crate::runs::Existing;
-use crate::signal::FailedRecording;
 
 use super::Global;
 use super::exit::{self, Failure};
-use super::output::{self, Columns, Page};
+use super::output::{self, Page};
 use super::preprocess::DryRun;
 use super::request::{self, Request};
 
@@ -57,49 +55,16 @@ impl RunCommand {
             output::print(global.form(), &outlook).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
-        if let (true, Some(scores)) = (self.resume, finished(&pipeline)?) {
+        if let (true, Some(evaluated)) = (self.resume, finished(&pipeline)?) {
             // Judging again would give the same and count another reading of the test people.
-            let (name, note) = (pipeline.name, pipeline.note);
-            // The store may be gone: its scores stand all the same.
-            let failed = Store::open(&pipeline.store).map_or_else(|_| Vec::new(), |store| store.table().failed.clone());
-            let stored = Stored { name, note, folder: pipeline.folder, store: pipeline.store, scores, failed };
-            output::print(global.form(), &stored).map_err(Failure::stdout)?;
+            watch.progress().say("finished before, not judged again");
+            output::print(global.form(), &Report::new(&pipeline, evaluated)).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
         let existing = if self.resume { Existing::Resume } else { Existing::Refuse };
         let report = Report::of(&pipeline, existing, &means)?;
         output::print(global.form(), &report).map_err(Failure::stdout)?;
         Ok(exit::DONE)
-    }
-}
-
-/// What a run gave that was finished before.
-#[derive(Serialize)]
-struct Stored {
-    name: String,
-    note: String,
-    folder: PathBuf,
-    store: PathBuf,
-    scores: Vec<Score>,
-    failed: Vec<FailedRecording>,
-}
-
-impl Page for Stored {
-    fn page(&self) -> String {
-        let mut columns = Columns::new(&["arm", "metric", "value", "low", "high"]);
-        let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-        for score in self.scores.iter().filter(|score| score.seed.is_none() && score.class.is_none()) {
-            let numbers = [score.value, score.low, score.high].map(number);
-            columns.row([score.arm.clone(), score.metric.clone()].into_iter().chain(numbers));
-        }
-        let Self { name, note, folder, .. } = self;
-        let mut note = if note.is_empty() { String::new() } else { format!("{note}\n") };
-        note.extend(self.failed.iter().map(|failed| format!("failed and missing: {}: {}\n", failed.id, failed.reason)));
-        format!(
-            "{name}: finished before, not judged again\n{note}{}run folder: {}\n",
-            columns.text(2),
-            folder.display()
-        )
     }
 }
 

@@ -37,6 +37,23 @@ pub enum PipelineError {
         /// Where it would lie.
         path: PathBuf,
     },
+    /// Files of a run are not as it left them.
+    #[error("{}: changed, added or lost since the run was sealed: {files}", run.display())]
+    #[diagnostic(help("`biossl verify` tells what does not agree; the same command with --resume finishes a run"))]
+    Changed {
+        /// The run folder.
+        run: PathBuf,
+        /// The files.
+        files: String,
+    },
+    /// A file cannot be hashed.
+    #[error("{}: {source}", path.display())]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A store that another recipe made.
     #[error("{}: the store was made by recipe {}, the pipeline asks for {}", path.display(), short(found), short(needed))]
     #[diagnostic(help("name another `store`, or make this one anew with `biossl preprocess PIPELINE --overwrite`"))]

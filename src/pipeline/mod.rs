@@ -3,6 +3,7 @@
 //! Invariant: sections of the file are rooms, and each room gets its own section only; nothing here computes. Start
 //! reading at [`Pipeline`].
 
+mod compare;
 mod embeddings;
 mod error;
 mod fit;
@@ -14,8 +15,10 @@ mod prepare;
 mod section;
 mod stages;
 mod text;
+mod verify;
 mod views;
 
+pub use compare::compare;
 pub use embeddings::{Embedded, EncoderSource, embed_store};
 pub use error::PipelineError;
 pub use fit::{FittedLine, fit_checkpoint};
@@ -26,3 +29,4 @@ pub use predict::{Cutting, PredictRequest, Predicted, PredictedWindow, predict};
 pub use prepare::{LabelCount, Prepared, Stale, existing, label_counts, outlook, prepare};
 pub use stages::{PretrainedFile, Run, draw, finished};
 pub use text::{PipelineText, Place};
+pub use verify::{Disagreement, Verified, verify};

@@ -10,7 +10,9 @@ use crate::data::corpora::{CORPORA, Corpus, CorpusError};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
-use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, EvaluateError, EvaluateSettings, MAJORITY, RANDOM};
+use crate::judging::evaluate::{
+    ArmName, END_TO_END, END_TO_END_TUNED, EvaluateError, EvaluateSettings, MAJORITY, RANDOM, WayName, arm_names,
+};
 use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
@@ -179,6 +181,15 @@ impl Pipeline {
             "evaluate": self.evaluate,
         });
         without_absent(settings)
+    }
+
+    /// The lines of the table that judging gives.
+    pub(super) fn arm_names(&self) -> Vec<ArmName> {
+        let encoders: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        let way = |way: &Chosen<dyn Downstream>| (way.name, way.choice.supervision().is_none());
+        let ways: Vec<WayName<'_>> =
+            self.downstream.iter().map(way).map(|(name, frozen)| WayName { name, frozen }).collect();
+        arm_names(&encoders, &ways, &self.evaluate)
     }
 
     /// The same as TOML.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::base::Differences;
+use crate::base::{Differences, Digest};
 use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
-use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round, Score};
+use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
     Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
@@ -228,7 +228,8 @@ impl<'a> Run<'a> {
         let store = self.store.clone();
         let ledger = TestLedger::beside(store.path(), &self.means.command);
         let seed = pipeline.split.choice.seed();
-        let mut evaluation = Evaluation::new(&store, &pipeline.downstream, &pipeline.evaluate, (ledger, seed))?;
+        let (ways, settings) = (&pipeline.downstream, &pipeline.evaluate);
+        let mut evaluation = Evaluation::new(&store, &self.splits, ways, settings, (ledger, seed))?;
         for (fold, seed) in self.rounds() {
             let pretrained = encoders(self, fold, seed)?;
             self.judge(&mut evaluation, &pretrained, (fold, seed))?;
@@ -236,7 +237,12 @@ impl<'a> Run<'a> {
         let evaluated = evaluation.finish()?;
         self.folder.write_predictions(&evaluation.predictions())?;
         self.folder.write_scores(&evaluated.scores)?;
-        self.journal.record_once("end", &json!({ "test_windows": evaluated.n_windows }))?;
+        self.folder.write_evaluation(&evaluated)?;
+        let path = store.path();
+        let hash = |source| PipelineError::Hash { path: path.to_owned(), source };
+        let store_hash = Digest::of_file(path).map_err(hash)?;
+        let end = json!({ "test_windows": evaluated.n_windows, "store_hash": store_hash });
+        self.journal.record_once("end", &end)?;
         self.folder.seal()?;
         Ok(evaluated)
     }
@@ -380,16 +386,16 @@ fn tell_splits(splits: &[Split], means: &Means) {
     }
 }
 
-/// The scores of a run that came to its end under this pipeline; `None` when there is something left to do.
+/// What judging found in a run that came to its end under this pipeline; `None` when there is something left to do.
 ///
 /// # Errors
 /// A run of another pipeline; files that cannot be read.
-pub fn finished(pipeline: &Pipeline) -> Result<Option<Vec<Score>>, Error> {
+pub fn finished(pipeline: &Pipeline) -> Result<Option<Evaluated>, Error> {
     let Ok(folder) = RunFolder::open(&pipeline.folder) else { return Ok(None) };
     same_pipeline(pipeline, &folder)?;
     // The manifest is the last file of every stage; one that does not fit is of a stage before.
     match folder.changed_files() {
-        Ok(changed) if changed.is_empty() => Ok(folder.read_scores().ok()),
+        Ok(changed) if changed.is_empty() => Ok(folder.read_evaluation().ok()),
         _ => Ok(None),
     }
 }

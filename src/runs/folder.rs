@@ -24,6 +24,7 @@ const ENCODER: &str = "encoder.safetensors";
 const PREDICTIONS: &str = "predictions.csv";
 const SCORES: &str = "scores.json";
 const CLASSIFIERS: &str = "classifiers";
+const EVALUATION: &str = "evaluation.json";
 const EVENTS: &str = "tensorboard";
 const MANIFEST: &str = "manifest.json";
 const COMMANDS: &str = "commands.jsonl";
@@ -184,6 +185,19 @@ impl RunFolder {
         Events::open(&self.folder_of(EVENTS, arm, fold)?.join(word))
     }
 
+    /// All entries of the journal.
+    ///
+    /// # Errors
+    /// As [`Self::read_pipeline`], or a line that is no object.
+    pub fn read_journal(&self) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, RunError> {
+        super::journal::entries(&self.path.join(JOURNAL))
+    }
+
+    /// Where the checkpoints of one arm and fold lie, if there are any.
+    pub fn checkpoints(&self, arm: &str, fold: u16) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(arm).join(fold.to_string())
+    }
+
     /// The folder for the checkpoints of one arm and fold, made where it is missing: `checkpoints/ARM/FOLD`.
     ///
     /// # Errors
@@ -265,6 +279,22 @@ impl RunFolder {
         self.read_json(SCORES)
     }
 
+    /// Writes everything that judging found.
+    ///
+    /// # Errors
+    /// As [`Self::write_pipeline`].
+    pub fn write_evaluation<T: Serialize>(&self, evaluation: &T) -> Result<(), RunError> {
+        self.write_json(EVALUATION, evaluation)
+    }
+
+    /// Reads back what judging found.
+    ///
+    /// # Errors
+    /// As [`Self::read_pipeline`], or a file of another form.
+    pub fn read_evaluation<T: DeserializeOwned>(&self) -> Result<T, RunError> {
+        self.read_json(EVALUATION)
+    }
+
     /// Hashes every file of the run into the manifest: the last thing that a stage of a run does.
     ///
     /// # Errors
@@ -290,7 +320,7 @@ impl RunFolder {
                 std::fs::remove_dir_all(&folder).map_err(RunError::io(&folder))?;
             }
         }
-        for name in [PIPELINE, SPLIT, JOURNAL, COMMANDS, PREDICTIONS, SCORES, MANIFEST] {
+        for name in [PIPELINE, SPLIT, JOURNAL, COMMANDS, PREDICTIONS, SCORES, EVALUATION, MANIFEST] {
             let path = self.path.join(name);
             if path.is_file() {
                 std::fs::remove_file(&path).map_err(RunError::io(&path))?;

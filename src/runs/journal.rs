@@ -105,17 +105,7 @@ impl Journal {
     /// # Errors
     /// A file that cannot be read, or a line that is no object.
     pub fn entries(&self) -> Result<Vec<Map<String, Value>>, RunError> {
-        let text = std::fs::read_to_string(&self.path).map_err(RunError::io(&self.path))?;
-        let lines = text.lines().enumerate();
-        lines
-            .map(|(index, line)| {
-                serde_json::from_str(line).map_err(|error| RunError::Malformed {
-                    path: self.path.clone(),
-                    line: index + 1,
-                    message: error.to_string(),
-                })
-            })
-            .collect()
+        entries(&self.path)
     }
 
     /// Cuts the journal back to the entries that `keep` keeps: a resumed run takes up at its checkpoint and writes the
@@ -140,6 +130,21 @@ fn line<T: Serialize>(event: &str, entry: &T) -> Map<String, Value> {
     line.insert("event".to_owned(), event.into());
     line.extend(own);
     line
+}
+
+/// All entries of a journal.
+pub(super) fn entries(path: &Path) -> Result<Vec<Map<String, Value>>, RunError> {
+    let text = std::fs::read_to_string(path).map_err(RunError::io(path))?;
+    let lines = text.lines().enumerate();
+    lines
+        .map(|(index, line)| {
+            serde_json::from_str(line).map_err(|error| RunError::Malformed {
+                path: path.to_owned(),
+                line: index + 1,
+                message: error.to_string(),
+            })
+        })
+        .collect()
 }
 
 /// What tells one entry of a run from another.

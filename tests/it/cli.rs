@@ -91,7 +91,19 @@ fn alone_it_teaches() {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let text = stdout(&biossl(&["--help"]));
-    let commands = ["inspect", "preprocess", "pretrain", "probe", "finetune", "evaluate", "run", "list", "demo"];
+    let commands = [
+        "inspect",
+        "preprocess",
+        "pretrain",
+        "probe",
+        "finetune",
+        "evaluate",
+        "run",
+        "compare",
+        "verify",
+        "list",
+        "demo",
+    ];
     let flags = ["--json", "--threads", "--seed", "--device", "--quiet", "--set", "Exit codes"];
     for word in commands.iter().chain(&flags) {
         assert!(text.contains(word), "{word} is missing: {text}");

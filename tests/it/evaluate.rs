@@ -57,7 +57,8 @@ fn judge_with(store: &Store, ways: &str, settings: &str, seeds: &[u64]) -> Outco
     let split = split.with_labels(store.table(), settings.labels()).unwrap();
     let ledger = TestLedger::beside(store.path(), "test");
     let watch = Watch::default();
-    let mut evaluation = Evaluation::new(store, &ways, &settings, (ledger, plan.choice.seed())).unwrap();
+    let mut evaluation =
+        Evaluation::new(store, std::slice::from_ref(&split), &ways, &settings, (ledger, plan.choice.seed())).unwrap();
     let arms = [PretrainedArm { name: "base", group: &group, steps: 7 }];
     for &seed in seeds {
         let round = Round { split: &split, seed, encoder, arms: &arms, device: &Device::Cpu };
@@ -152,6 +153,50 @@ fn rr_features_are_refused_where_no_row_has_them() {
     let refused = std::panic::catch_unwind(|| judge_with(&store, "name = \"knn\"", "rr = [\"rr\"]", &[1]));
     let message = *refused.err().unwrap().downcast::<String>().unwrap();
     assert!(message.contains("NoRr") && message.contains("player-"), "{message}");
+}
+
+#[test]
+fn rr_features_stand_beside_the_embeddings_of_all_arms() {
+    let store = Store::open(&super::cli::tiny_run().join("tiny.h5")).unwrap();
+    let plan = choose(&PLANS, "name = \"shares\"");
+    let context = DrawContext {
+        pool_excludes: store.pool_excludes(),
+        spec: store.spec(),
+        recipe_hash: "r",
+        rejects: RejectScope::Training,
+    };
+    let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
+    let encoder = choose(&ENCODERS, "name = \"ecg-sacl\"\nwidth = 0.0625").choice.build(2, 704).unwrap();
+    let way = |text| choose(&DOWNSTREAM, text);
+    let ways = [
+        way("name = \"linear\"\nc = [1.0]\ntau = [0.5]"),
+        way("name = \"knn\"\nk = [5]"),
+        way("name = \"fine-tune\"\nepochs = 1\nlearning_rates = [1e-3]\nbalance = \"logit-adjusted\""),
+    ];
+    let defaults = EvaluateSettings::defaults(SignalKind::Ecg);
+    let keys = parse_table("rr = [\"none\", \"rr\"]\nlabels = { share = 0.3 }").unwrap();
+    let settings: EvaluateSettings = overlay(&defaults, &keys, &[]).unwrap();
+    let split = split.with_labels(store.table(), settings.labels()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = TestLedger::beside(&folder.path().join("s.h5"), "test");
+    let watch = Watch::default();
+    let splits = std::slice::from_ref(&split);
+    let mut evaluation = Evaluation::new(&store, splits, &ways, &settings, (ledger, 0)).unwrap();
+    let round = Round { split: &split, seed: 1, encoder: &*encoder, arms: &[], device: &Device::Cpu };
+    evaluation.judge(&round, &mut Bench::silent(&watch)).unwrap();
+    let table = evaluation.predictions();
+    let of = |arm: &str| -> Vec<Vec<f32>> {
+        table.rows.iter().filter(|row| row.arm == arm).map(|row| row.probability.clone()).collect()
+    };
+    for arm in ["random-linear", "random-knn", "end-to-end"] {
+        let (without, with) = (of(arm), of(&format!("{arm}-rr")));
+        assert!(!without.is_empty() && without.len() == with.len() && without != with, "{arm}");
+        assert!(with.iter().flatten().all(|p| p.is_finite()));
+    }
+    let found = evaluation.finish().unwrap();
+    let pairs: Vec<(&str, &str)> =
+        found.comparisons.iter().map(|one| (one.first.as_str(), one.second.as_str())).collect();
+    assert!(pairs.contains(&("random-knn-rr", "random-knn")), "{pairs:?}");
 }
 
 #[test]

@@ -18,4 +18,5 @@ mod resume; // a killed run equals an unbroken one
 mod splits; // roles, proofs, hashes
 mod synthetic; // the synthetic corpus with known class and identity
 mod train; // one batch overfitted, same bits for any number of threads
+mod verify; // a changed run is found, runs are compared
 mod whole_run; // runs that are killed, stopped, or given other threads

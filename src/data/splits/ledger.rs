@@ -38,6 +38,11 @@ impl Selected {
         &self.split_hash
     }
 
+    /// SHA-256 of all numbers that the classifier's answers hang on.
+    pub fn weights_hash(&self) -> &str {
+        &self.weights_hash
+    }
+
     /// What was chosen.
     pub fn choice(&self) -> &str {
         &self.choice

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, s};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::data::splits::{Role, Subset};
@@ -156,15 +156,28 @@ pub(super) fn beside<R: Role>(
 
 /// Rows of both, one behind the other.
 pub(super) fn joined(left: ArrayView2<'_, f32>, right: ArrayView2<'_, f32>) -> Array2<f32> {
-    concatenate(Axis(1), &[left, right]).expect("one row a window on both sides")
+    // By hand: `concatenate` along columns gives an array whose columns lie together, and sums hang on the order.
+    let mut both = Array2::zeros((left.nrows(), left.ncols() + right.ncols()));
+    both.slice_mut(s![.., ..left.ncols()]).assign(&left);
+    both.slice_mut(s![.., left.ncols()..]).assign(&right);
+    both
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::array;
+
     use super::*;
 
     fn read(text: &str) -> Result<RrChoice, String> {
         serde_json::from_value(text.into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn features_stand_behind_the_embedding_and_rows_lie_together() {
+        let both = joined(array![[1.0, 2.0], [3.0, 4.0]].view(), array![[5.0], [6.0]].view());
+        assert_eq!(both, array![[1.0, 2.0, 5.0], [3.0, 4.0, 6.0]]);
+        assert!(both.is_standard_layout());
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl SoftmaxHead {
 }
 
 /// What a classifier cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Effort {
     /// Updates of all weights or of the head by an optimiser; pretraining not counted.
     pub updates: u64,

@@ -18,6 +18,9 @@ pub const END_TO_END: &str = "end-to-end";
 /// The same, tuned: as many configurations as the pretrained side tried.
 pub const END_TO_END_TUNED: &str = "end-to-end-tuned";
 
+/// The random encoder's probe where the pipeline names no way that leaves encoders as they are.
+pub(super) const DEFAULT_PROBE: &str = Linear::NAME;
+
 /// Random weights: the very numbers that pretraining with this seed starts from.
 pub(super) fn random_group(encoder: &dyn Encoder, seed: u64, device: &Device) -> Result<Group, EvaluateError> {
     Ok(Group::new(std::sync::Arc::clone(encoder.layout()), seed, 0, device, DType::F32)?)
@@ -35,7 +38,7 @@ pub(super) fn random_frozen(
     let mut frozen: Vec<(&str, &dyn Downstream)> =
         ways.iter().filter(|(_, way)| way.supervision().is_none()).copied().collect();
     if frozen.is_empty() {
-        frozen.push((Linear::NAME, &probe));
+        frozen.push((DEFAULT_PROBE, &probe));
     }
     let mut fitted = Vec::new();
     for (name, way) in frozen {

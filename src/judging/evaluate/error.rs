@@ -42,6 +42,64 @@ pub enum EvaluateError {
         /// How often.
         times: usize,
     },
+    /// An arm of the table has no predictions.
+    #[error("arm `{arm}` has no predictions")]
+    #[diagnostic(help("the predictions are of another pipeline, or were cut"))]
+    MissingArm {
+        /// The arm.
+        arm: String,
+    },
+    /// A prediction speaks of a class that the corpus does not have.
+    #[error("the predictions name class `{class}`, which the corpus does not have")]
+    UnknownClass {
+        /// The class.
+        class: String,
+    },
+    /// Predictions whose reading of the test was not written down.
+    #[error("arm `{arm}`, seed {seed}, fold {fold}: the journal has no reading of the test people")]
+    Unread {
+        /// The arm.
+        arm: String,
+        /// Its seed.
+        seed: u64,
+        /// Its fold.
+        fold: u16,
+    },
+    /// A person to be left out is not there.
+    #[error("`s_without` names {person}, who is no test person")]
+    #[diagnostic(help("test people: {known}"))]
+    NoSuchPerson {
+        /// Who.
+        person: String,
+        /// Who is there, comma-separated.
+        known: String,
+    },
+    /// Runs that tell other classes apart.
+    #[error("{first} and {second} have other classes: {}; {}", classes[0], classes[1])]
+    OtherClasses {
+        /// One run.
+        first: String,
+        /// The other.
+        second: String,
+        /// Their classes.
+        classes: [String; 2],
+    },
+    /// Runs that test other people.
+    #[error("the test people differ: only {first} tests {only_first}; only {second} tests {only_second}")]
+    #[diagnostic(help("people differ more than methods: with --common only those whom all runs test are compared"))]
+    OtherPeople {
+        /// One run.
+        first: String,
+        /// The other.
+        second: String,
+        /// People of the first alone.
+        only_first: String,
+        /// People of the other alone.
+        only_second: String,
+    },
+    /// Runs without a common test person.
+    #[error("no test person is common to all runs")]
+    NobodyInCommon,
     /// Nothing was judged.
     #[error("no fold was judged")]
     Nothing,

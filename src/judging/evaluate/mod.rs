@@ -7,15 +7,23 @@
 //! Invariant: the controls stand in every table; a score carries how many people it rests on and how often their data
 //! have been read. Start reading at `protocol.rs`; docs/protocol.md says what a number means.
 
+mod arms;
+mod ballots;
+mod comparison;
 mod controls;
+mod entrants;
 mod error;
 mod protocol;
 mod scores;
 mod settings;
 mod table;
 
+pub use arms::{ArmName, WayName, arm_names};
+pub use ballots::{Ballots, Readings};
+pub use comparison::Comparison;
 pub use controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
+pub use entrants::{Compared, ComparedRun, Entrant, People};
 pub use error::EvaluateError;
 pub use protocol::{Evaluation, PretrainedArm, Round};
-pub use scores::{ArmEffort, ArmMatrix, Evaluated, PersonScore, Score};
+pub use scores::{ArmEffort, ArmMatrix, Counting, Evaluated, PersonScore, Score};
 pub use settings::EvaluateSettings;

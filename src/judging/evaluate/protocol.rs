@@ -14,9 +14,11 @@ use crate::learning::nn::{Encoder, Group};
 use crate::numerics::metrics::{Classes, Metric};
 use crate::runs::{PredictionRow, PredictionTable};
 
+use super::arms::{WayName, arm_names};
+use super::ballots::{Ballots, Judged};
 use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group};
 use super::error::EvaluateError;
-use super::scores::{ArmEffort, Evaluated, Judged};
+use super::scores::{ArmEffort, Counting, Evaluated};
 use super::settings::EvaluateSettings;
 
 /// An encoder that pretraining gave.
@@ -53,6 +55,7 @@ struct TestReading {
     fold: u16,
     ordinal: u64,
     choice: String,
+    weights_hash: String,
 }
 
 /// Judges rounds and keeps their predictions.
@@ -69,24 +72,42 @@ pub struct Evaluation<'a> {
     judged: Vec<Judged>,
     efforts: Vec<ArmEffort>,
     known_overlap: Vec<[String; 2]>,
+    /// Names of the pretrained arms, in order.
+    encoders: Vec<String>,
 }
 
 impl<'a> Evaluation<'a> {
     /// `split_seed` is the plan's: resamples of people hang on it, not on training seeds.
     ///
     /// # Errors
-    /// A criterion that the corpus's classes do not allow.
+    /// Metrics that the corpus's classes do not allow; people to be left out whom no fold of `splits` tests.
     pub fn new(
         store: &'a Store,
+        splits: &[Split],
         ways: &'a [Chosen<dyn Downstream>],
         settings: &'a EvaluateSettings,
         (ledger, split_seed): (TestLedger, u64),
     ) -> Result<Self, EvaluateError> {
         let classes = Arc::new(Classes::new(&store.table().classes, store.pool_excludes()));
         let criterion = settings.criterion(&classes)?;
+        settings.paired(&classes)?;
+        settings
+            .check_people(splits.iter().flat_map(|split| &split.proof().roles.test.subjects).map(String::as_str))?;
         let ways = ways.iter().map(|way| (way.name, &*way.choice)).collect();
-        let (kept, judged, efforts, known_overlap) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { store, classes, criterion, ways, settings, ledger, split_seed, kept, judged, efforts, known_overlap })
+        Ok(Self {
+            store,
+            classes,
+            criterion,
+            ways,
+            settings,
+            ledger,
+            split_seed,
+            kept: BTreeMap::new(),
+            judged: Vec::new(),
+            efforts: Vec::new(),
+            encoders: Vec::new(),
+            known_overlap: Vec::new(),
+        })
     }
 
     /// Fits every arm and control on this fold, then reads its test people once an arm.
@@ -96,6 +117,7 @@ impl<'a> Evaluation<'a> {
     pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
         round.split.proof().known_overlap.clone_into(&mut self.known_overlap);
         let classes = Arc::clone(&self.classes);
+        self.encoders = round.arms.iter().map(|arm| arm.name.to_owned()).collect();
         let with =
             |rr| Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion, rr };
         let random = random_group(round.encoder, round.seed, round.device)?;
@@ -185,7 +207,8 @@ impl<'a> Evaluation<'a> {
             probability,
         });
         let choice = fitted.selected().choice().to_owned();
-        Ok(TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice })
+        let weights_hash = fitted.selected().weights_hash().to_owned();
+        Ok(TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice, weights_hash })
     }
 
     /// The predictions so far, as the run folder keeps them.
@@ -196,7 +219,6 @@ impl<'a> Evaluation<'a> {
         for judged in &self.judged {
             for (index, &row) in judged.rows.iter().enumerate() {
                 let entry = &table.rows[row as usize];
-                let read_from = entry.start + self.store.eval_cut(row).offset;
                 rows.push(PredictionRow {
                     arm: judged.arm.clone(),
                     seed: judged.seed,
@@ -204,7 +226,7 @@ impl<'a> Evaluation<'a> {
                     row,
                     subject: table.subject_of(row).0.clone(),
                     recording: table.recording_of(row).id.clone(),
-                    event: entry.event.unwrap_or(read_from),
+                    event: self.event(row),
                     truth: table.classes[usize::from(entry.label.expect("test rows have labels"))].clone(),
                     probability: scored.iter().map(|&class| judged.probability[(index, class)]).collect(),
                 });
@@ -218,14 +240,21 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// Nothing was judged; a test row that an arm and seed predicted more than once.
     pub fn finish(&self) -> Result<Evaluated, EvaluateError> {
-        let mut evaluated = Evaluated::count(
-            &self.judged,
-            &self.efforts,
-            (self.store.table(), &self.classes),
-            self.settings,
-            self.split_seed,
-        )?;
-        evaluated.declare(&self.known_overlap);
-        Ok(evaluated)
+        let ways: Vec<WayName<'_>> =
+            self.ways.iter().map(|(name, way)| WayName { name, frozen: way.supervision().is_none() }).collect();
+        let encoders: Vec<&str> = self.encoders.iter().map(String::as_str).collect();
+        let arms = arm_names(&encoders, &ways, self.settings);
+        let (settings, split_seed, rate_hz) = (self.settings, self.split_seed, self.store.spec().rate_hz);
+        let ballots = Ballots::of(&self.judged, self.store.table(), &self.classes, |row| self.event(row));
+        let known_overlap = &self.known_overlap;
+        let failed = &self.store.table().failed;
+        let counting = Counting { settings, arms: &arms, split_seed, rate_hz, known_overlap, failed };
+        Evaluated::count(&ballots, &self.efforts, &counting)
+    }
+
+    /// Sample of a row's mark; where the window is read from, for windows without a mark.
+    fn event(&self, row: u32) -> i64 {
+        let entry = &self.store.table().rows[row as usize];
+        entry.event.unwrap_or_else(|| entry.start + self.store.eval_cut(row).offset)
     }
 }

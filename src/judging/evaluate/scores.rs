@@ -1,29 +1,21 @@
 //! Predictions of all folds become scores, with intervals over people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::judging::downstream::Effort;
 use crate::numerics::metrics::{
-    Bootstrap, Classes, Confusion, Estimate, Formula, METRICS, Metric, Predictions, Resamples, metric,
+    Bootstrap, Confusion, Estimate, Formula, METRICS, Metric, Predictions, Resamples, metric,
 };
-use crate::signal::{FailedRecording, WindowTable};
+use crate::signal::FailedRecording;
 
+use super::arms::{ArmName, pairs};
+use super::ballots::{Ballots, Sheet};
+use super::comparison::{Comparison, Side, compare};
 use super::error::EvaluateError;
 use super::settings::EvaluateSettings;
-
-/// The predictions of one arm, seed and fold.
-pub(super) struct Judged {
-    pub(super) arm: String,
-    pub(super) seed: u64,
-    pub(super) fold: u16,
-    pub(super) ordinal: u64,
-    pub(super) rows: Vec<u32>,
-    pub(super) probability: Array2<f32>,
-}
 
 /// One number of `scores.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +74,7 @@ pub struct ArmMatrix {
 }
 
 /// What was chosen for an arm in one fold, and what it cost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmEffort {
     /// Whose.
     pub arm: String,
@@ -100,7 +92,7 @@ pub struct ArmEffort {
 }
 
 /// Everything that judging found; prints as a table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
     /// For `scores.json`.
     pub scores: Vec<Score>,
@@ -108,6 +100,8 @@ pub struct Evaluated {
     pub people: Vec<PersonScore>,
     /// All answers.
     pub matrices: Vec<ArmMatrix>,
+    /// Differences between arms on the same people.
+    pub comparisons: Vec<Comparison>,
     /// Choices and costs.
     pub efforts: Vec<ArmEffort>,
     /// Classes that are in no score (AAMI's Q); their test windows are counted apart.
@@ -124,60 +118,84 @@ pub struct Evaluated {
     pub known_overlap: Vec<[String; 2]>,
     /// Recordings that are missing in the store because they failed and the recipe allowed it.
     pub failed: Vec<FailedRecording>,
+    /// Seconds at the beginning of each recording that are in no score.
+    pub skip_s: f64,
 }
 
-/// One person's matrix by seed, for one arm: people ascending by id, the same in every seed.
-struct ArmPeople {
-    subjects: Vec<String>,
-    by_seed: Vec<Vec<Confusion>>,
-    test_reads: Vec<u64>,
+/// What a count hangs on besides the predictions.
+#[derive(Clone, Copy)]
+pub struct Counting<'a> {
+    /// What is counted, and how.
+    pub settings: &'a EvaluateSettings,
+    /// The arms, in the order of the table.
+    pub arms: &'a [ArmName],
+    /// Resamples of people hang on it.
+    pub split_seed: u64,
+    /// Samples a second of the marks.
+    pub rate_hz: f64,
+    /// Pairs of ids that are one person in two roles, by declaration of the split; said with every score.
+    pub known_overlap: &'a [[String; 2]],
+    /// Recordings that are missing in the store.
+    pub failed: &'a [FailedRecording],
+}
+
+/// One arm: a matrix a person by seed, the same people in every seed, and their resamples.
+pub(super) struct Counted {
+    pub(super) seeds: Vec<u64>,
+    pub(super) by_seed: Vec<Vec<Confusion>>,
+    pub(super) resamples: Resamples,
 }
 
 impl Evaluated {
-    /// Puts folds together and counts.
-    pub(super) fn count(
-        judged: &[Judged],
-        efforts: &[ArmEffort],
-        (table, classes): (&WindowTable, &Arc<Classes>),
-        settings: &EvaluateSettings,
-        split_seed: u64,
-    ) -> Result<Self, EvaluateError> {
-        let first = judged.first().ok_or(EvaluateError::Nothing)?;
-        let seeds = in_order(judged.iter().map(|judged| judged.seed));
-        let arms = in_order(judged.iter().map(|judged| judged.arm.as_str()));
-        let expected: Vec<u32> = rows_of(judged, &first.arm, first.seed);
-        let (mut scores, mut people, mut matrices) = (Vec::new(), Vec::new(), Vec::new());
-        let mut n_subjects = 0;
-        for arm in arms {
-            let found = ArmPeople::of(judged, (arm, &seeds), &expected, (table, classes))?;
-            n_subjects = found.subjects.len();
-            people.extend(found.person_scores(arm, &seeds));
-            let bootstrap = Bootstrap::new(split_seed);
-            let all = Resamples::new(found.by_seed.clone(), bootstrap);
-            matrices.extend(seeds.iter().zip(all.totals()).map(|(&seed, total)| arm_matrix(arm, seed, total)));
-            found.score(&mut scores, (arm, &seeds), settings, bootstrap, &all);
+    /// Checks that every arm and seed predicted every row once, and counts.
+    ///
+    /// # Errors
+    /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions; a person
+    /// to be left out who is not there.
+    pub fn count(ballots: &Ballots, efforts: &[ArmEffort], counting: &Counting<'_>) -> Result<Self, EvaluateError> {
+        ballots.check_coverage()?;
+        let settings = counting.settings;
+        let ballots = ballots.after(settings.skip_s(), counting.rate_hz);
+        let bootstrap = Bootstrap { form: settings.interval(), ..Bootstrap::new(counting.split_seed) };
+
+        let (mut scores, mut people, mut matrices, mut counted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for arm in counting.arms {
+            let sheets: Vec<&Sheet> = ballots.of_arm(&arm.name).collect();
+            if sheets.is_empty() {
+                return Err(EvaluateError::MissingArm { arm: arm.name.clone() });
+            }
+            let one = Counted::of(&ballots, &sheets, bootstrap);
+            people.extend(person_scores(&arm.name, &ballots, &one));
+            let totals = one.seeds.iter().zip(one.resamples.totals());
+            matrices.extend(totals.map(|(&seed, total)| arm_matrix(&arm.name, seed, total)));
+            Scorer {
+                arm: &arm.name,
+                ballots: &ballots,
+                sheets: &sheets,
+                settings,
+                known_overlap: counting.known_overlap,
+                bootstrap,
+            }
+            .add_to(&mut scores, &one);
+            counted.push(one);
         }
-        let n_folds = judged.iter().map(|judged| judged.fold).collect::<BTreeSet<_>>().len();
-        let unscored = (0..classes.len()).filter(|&class| !classes.is_scored(class));
+        let comparisons = comparisons(counting.arms, &counted, settings.paired(&ballots.classes)?, bootstrap);
+        let unscored = (0..ballots.classes.len()).filter(|&class| !ballots.classes.is_scored(class));
         Ok(Self {
             scores,
             people,
             matrices,
+            comparisons,
             efforts: efforts.to_vec(),
-            unscored: unscored.map(|class| classes.name(class).to_owned()).collect(),
-            n_windows: expected.len(),
-            n_subjects,
-            n_folds,
-            seeds,
-            known_overlap: Vec::new(),
-            failed: table.failed.clone(),
+            unscored: unscored.map(|class| ballots.classes.name(class).to_owned()).collect(),
+            n_windows: ballots.sheets[0].rows.len(),
+            n_subjects: ballots.subjects.len(),
+            n_folds: ballots.sheets.iter().flat_map(|sheet| &sheet.folds).collect::<BTreeSet<_>>().len(),
+            seeds: in_order(ballots.sheets.iter().map(|sheet| sheet.seed)),
+            skip_s: settings.skip_s(),
+            known_overlap: counting.known_overlap.to_vec(),
+            failed: counting.failed.to_vec(),
         })
-    }
-
-    /// Says with every score that two ids are one person in two roles.
-    pub(super) fn declare(&mut self, overlap: &[[String; 2]]) {
-        overlap.clone_into(&mut self.known_overlap);
-        self.scores.iter_mut().for_each(|score| overlap.clone_into(&mut score.known_overlap));
     }
 
     /// The score of an arm over all seeds.
@@ -188,111 +206,123 @@ impl Evaluated {
     }
 }
 
-impl ArmPeople {
-    fn of(
-        judged: &[Judged],
-        (arm, seeds): (&str, &[u64]),
-        expected: &[u32],
-        (table, classes): (&WindowTable, &Arc<Classes>),
-    ) -> Result<Self, EvaluateError> {
-        let (mut subjects, mut by_seed, mut test_reads) = (Vec::new(), Vec::new(), Vec::new());
-        for &seed in seeds {
-            check_coverage(judged, arm, seed, expected)?;
-            let mut people: BTreeMap<String, Confusion> = BTreeMap::new();
-            let mut reads = 0;
-            for judged in judged.iter().filter(|judged| judged.arm == arm && judged.seed == seed) {
-                reads = reads.max(judged.ordinal);
-                let entries = || judged.rows.iter().map(|&row| &table.rows[row as usize]);
-                let truth = entries().map(|row| row.label.expect("test rows have labels")).collect();
-                let subject = entries().map(|row| row.subject).collect();
-                let predictions = Predictions { truth, probability: judged.probability.clone(), subject };
-                for (subject, confusion) in predictions.confusion_by_subject(classes) {
-                    let id = table.subjects[subject as usize].0.clone();
-                    *people.entry(id).or_insert_with(|| Confusion::new(classes)) += &confusion;
-                }
-            }
-            subjects = people.keys().cloned().collect();
-            by_seed.push(people.into_values().collect());
-            test_reads.push(reads);
-        }
-        Ok(Self { subjects, by_seed, test_reads })
+impl Counted {
+    pub(super) fn of(ballots: &Ballots, sheets: &[&Sheet], bootstrap: Bootstrap) -> Self {
+        let by_seed: Vec<Vec<Confusion>> = sheets.iter().map(|sheet| ballots.people(sheet)).collect();
+        let resamples = Resamples::new(by_seed.clone(), bootstrap);
+        Self { seeds: sheets.iter().map(|sheet| sheet.seed).collect(), by_seed, resamples }
     }
+}
 
-    fn person_scores<'a>(&'a self, arm: &'a str, seeds: &'a [u64]) -> impl Iterator<Item = PersonScore> + 'a {
-        let value = |name: &str, confusion: &Confusion| match metric(name).map(|metric| metric.formula) {
-            Some(Formula::Counts(of)) => of(confusion),
-            _ => None,
-        };
-        let by_seed = seeds.iter().zip(&self.by_seed);
-        by_seed.flat_map(move |(&seed, people)| {
-            self.subjects.iter().zip(people).map(move |(subject, confusion)| PersonScore {
-                arm: arm.to_owned(),
-                seed,
-                subject: subject.clone(),
-                windows: scored_rows(confusion),
-                accuracy: value("accuracy", confusion),
-                balanced_accuracy: value("balanced-accuracy", confusion),
-            })
+fn comparisons(arms: &[ArmName], counted: &[Counted], metric: &Metric, bootstrap: Bootstrap) -> Vec<Comparison> {
+    let side = |index: usize| Side {
+        name: &arms[index].name,
+        seeds: &counted[index].seeds,
+        by_seed: &counted[index].by_seed,
+        resamples: &counted[index].resamples,
+    };
+    let pairs: Vec<_> = pairs(arms).into_iter().map(|(first, second)| (side(first), side(second))).collect();
+    compare(&pairs, metric, bootstrap)
+}
+
+fn person_scores<'a>(
+    arm: &'a str,
+    ballots: &'a Ballots,
+    counted: &'a Counted,
+) -> impl Iterator<Item = PersonScore> + 'a {
+    let value = |name: &str, confusion: &Confusion| match metric(name).map(|metric| metric.formula) {
+        Some(Formula::Counts(of)) => of(confusion),
+        _ => None,
+    };
+    let by_seed = counted.seeds.iter().zip(&counted.by_seed);
+    by_seed.flat_map(move |(&seed, people)| {
+        ballots.subjects.iter().zip(people).map(move |(subject, confusion)| PersonScore {
+            arm: arm.to_owned(),
+            seed,
+            subject: subject.clone(),
+            windows: scored_rows(confusion),
+            accuracy: value("accuracy", confusion),
+            balanced_accuracy: value("balanced-accuracy", confusion),
         })
+    })
+}
+
+/// Scores of one arm.
+struct Scorer<'a> {
+    arm: &'a str,
+    ballots: &'a Ballots,
+    sheets: &'a [&'a Sheet],
+    settings: &'a EvaluateSettings,
+    known_overlap: &'a [[String; 2]],
+    bootstrap: Bootstrap,
+}
+
+impl Scorer<'_> {
+    /// Adds every metric over all seeds, then of each seed.
+    fn add_to(&self, scores: &mut Vec<Score>, counted: &Counted) {
+        let all: Vec<usize> = (0..self.sheets.len()).collect();
+        let reads = self.sheets.iter().map(|sheet| sheet.reads).max().unwrap_or(0);
+        self.add(scores, None, reads, &all, &counted.resamples);
+        for (index, sheet) in self.sheets.iter().enumerate() {
+            let one = Resamples::new(vec![counted.by_seed[index].clone()], self.bootstrap);
+            self.add(scores, Some(sheet.seed), sheet.reads, &[index], &one);
+        }
     }
 
-    /// Adds every metric over all seeds, then of each seed.
-    fn score(
-        &self,
-        scores: &mut Vec<Score>,
-        (arm, seeds): (&str, &[u64]),
-        settings: &EvaluateSettings,
-        bootstrap: Bootstrap,
-        all: &Resamples,
-    ) {
-        let without = self.without(settings.s_without());
-        let suffix = settings.s_without().join("-");
-        let mut add = |seed: Option<u64>, reads: u64, all: &Resamples, rest: Option<&Resamples>| {
-            let classes = Arc::clone(all.totals()[0].classes());
-            let mut put = |name: String, class: Option<usize>, estimate: Estimate| {
-                scores.push(Score {
-                    arm: arm.to_owned(),
-                    seed,
-                    metric: name,
-                    class: class.map(|class| classes.name(class).to_owned()),
-                    value: estimate.value,
-                    low: estimate.interval.map(|(low, _)| low),
-                    high: estimate.interval.map(|(_, high)| high),
-                    n_subjects: estimate.n_subjects,
-                    test_reads: reads,
-                    known_overlap: Vec::new(),
-                });
-            };
-            let counted = |metric: &&Metric| !matches!(metric.formula, Formula::Scores(_) | Formula::ClassScores(_));
-            for metric in METRICS.iter().filter(counted).filter(|metric| metric.applies(&classes)) {
-                for class in metric.targets(&classes) {
-                    put(metric.name.to_owned(), class, all.estimate(metric, class));
-                }
-            }
-            if let (Some(rest), Some(s)) = (rest, classes.index("S")) {
-                for metric in s_metrics() {
-                    put(format!("{}-without-{suffix}", metric.name), Some(s), rest.estimate(metric, Some(s)));
-                }
-            }
+    /// Adds every metric of some sheets.
+    fn add(&self, scores: &mut Vec<Score>, seed: Option<u64>, reads: u64, sheets: &[usize], all: &Resamples) {
+        let classes = Arc::clone(&self.ballots.classes);
+        let mut put = |name: String, class: Option<usize>, estimate: Estimate| {
+            scores.push(Score {
+                arm: self.arm.to_owned(),
+                seed,
+                metric: name,
+                class: class.map(|class| classes.name(class).to_owned()),
+                value: estimate.value,
+                low: estimate.interval.map(|(low, _)| low),
+                high: estimate.interval.map(|(_, high)| high),
+                n_subjects: estimate.n_subjects,
+                test_reads: reads,
+                known_overlap: self.known_overlap.to_vec(),
+            });
         };
-        let reads = self.test_reads.iter().copied().max().unwrap_or(0);
-        let rest = without.as_ref().map(|people| Resamples::new(people.clone(), bootstrap));
-        add(None, reads, all, rest.as_ref());
-        for (index, &seed) in seeds.iter().enumerate() {
-            let one = Resamples::new(vec![self.by_seed[index].clone()], bootstrap);
-            let rest = without.as_ref().map(|people| Resamples::new(vec![people[index].clone()], bootstrap));
-            add(Some(seed), self.test_reads[index], &one, rest.as_ref());
+        for metric in METRICS.iter().filter(|metric| metric.applies(&classes)) {
+            for class in metric.targets(&classes) {
+                put(metric.name.to_owned(), class, self.estimate(metric, class, sheets, all));
+            }
+        }
+        let left_out = self.settings.s_without(&self.ballots.subjects);
+        if let (Some(rest), Some(s)) = (self.without(&left_out, sheets), classes.index("S")) {
+            let suffix = left_out.join("-");
+            for metric in s_metrics() {
+                put(format!("{}-without-{suffix}", metric.name), Some(s), rest.estimate(metric, Some(s)));
+            }
+        }
+    }
+
+    fn estimate(&self, metric: &Metric, class: Option<usize>, sheets: &[usize], all: &Resamples) -> Estimate {
+        let classes = &self.ballots.classes;
+        let mean = |of: &dyn Fn(&Predictions) -> Option<f64>| {
+            let values = sheets.iter().map(|&index| of(&self.sheets[index].predictions));
+            let value = values.sum::<Option<f64>>().map(|sum| sum / sheets.len() as f64);
+            Estimate { value, interval: None, n_subjects: self.ballots.subjects.len(), undefined: 0 }
+        };
+        match (metric.formula, class) {
+            (Formula::Scores(of), _) => mean(&|predictions| of(predictions, classes)),
+            (Formula::ClassScores(of), Some(class)) => mean(&|predictions| of(predictions, classes, class)),
+            _ => all.estimate(metric, class),
         }
     }
 
     /// The matrices of everybody but `left_out`; `None` when none of them is here, or nobody else.
-    fn without(&self, left_out: &[String]) -> Option<Vec<Vec<Confusion>>> {
-        let keep: Vec<bool> = self.subjects.iter().map(|subject| !left_out.contains(subject)).collect();
+    fn without(&self, left_out: &[String], sheets: &[usize]) -> Option<Resamples> {
+        let keep: Vec<bool> = self.ballots.subjects.iter().map(|subject| !left_out.contains(subject)).collect();
         let some_of_each = keep.contains(&true) && keep.contains(&false);
-        let rest = |people: &Vec<Confusion>| -> Vec<Confusion> {
-            people.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(person, _)| person.clone()).collect()
+        let rest = |&index: &usize| -> Vec<Confusion> {
+            let people = self.ballots.people(self.sheets[index]).into_iter().zip(&keep);
+            people.filter(|(_, keep)| **keep).map(|(person, _)| person).collect()
         };
-        some_of_each.then(|| self.by_seed.iter().map(rest).collect())
+        some_of_each.then(|| Resamples::new(sheets.iter().map(rest).collect(), self.bootstrap))
     }
 }
 
@@ -325,31 +355,6 @@ fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
     });
     seen
-}
-
-/// The rows that an arm and seed predicted, ascending, as often as they occur.
-fn rows_of(judged: &[Judged], arm: &str, seed: u64) -> Vec<u32> {
-    let mine = judged.iter().filter(|judged| judged.arm == arm && judged.seed == seed);
-    let mut rows: Vec<u32> = mine.flat_map(|judged| judged.rows.iter().copied()).collect();
-    rows.sort_unstable();
-    rows
-}
-
-/// Every arm and seed predicts the rows of the first one, each once.
-fn check_coverage(judged: &[Judged], arm: &str, seed: u64, expected: &[u32]) -> Result<(), EvaluateError> {
-    let rows = rows_of(judged, arm, seed);
-    let fault = |row: u32, times: usize| Err(EvaluateError::Coverage { arm: arm.to_owned(), seed, row, times });
-    let times = |row: u32| rows.partition_point(|other| *other <= row) - rows.partition_point(|other| *other < row);
-    if let Some(pair) = rows.windows(2).find(|pair| pair[0] == pair[1]) {
-        return fault(pair[0], times(pair[0]));
-    }
-    if let Some(&row) = expected.iter().find(|row| times(**row) != 1) {
-        return fault(row, times(row));
-    }
-    match rows.iter().find(|row| expected.binary_search(row).is_err()) {
-        Some(&row) => fault(row, times(row)),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

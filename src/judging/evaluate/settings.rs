@@ -3,11 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::SignalKind;
-use crate::numerics::metrics::{Classes, Formula, METRICS, Metric, metric};
+use crate::numerics::metrics::{Classes, Formula, IntervalForm, METRICS, Metric, metric};
 
 use super::EvaluateError;
 use crate::data::splits::LabelBudget;
 use crate::judging::downstream::RrChoice;
+
+/// Record 232 of MIT-BIH.
+const S_HOLDER: &str = "232";
 
 /// Settings of judging; the section `evaluate` of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,9 +18,15 @@ use crate::judging::downstream::RrChoice;
 pub struct EvaluateSettings {
     /// The metric of the validation people by which everything is chosen.
     criterion: String,
-    /// People without whom the scores of S are given a second time: one person of MIT-BIH has three quarters of the
-    /// test's S beats.
-    s_without: Vec<String>,
+    /// The score whose differences between arms are tested.
+    paired: String,
+    /// Which quantiles of resampled people are the ends of an interval.
+    interval: IntervalForm,
+    /// Seconds at the beginning of each recording that are in no score.
+    skip_s: f64,
+    /// People without whom the scores of S are given a second time; absent: 232, where it is tested, because this person
+    /// of MIT-BIH has three quarters of the test's S beats.
+    s_without: Option<Vec<String>>,
     /// RR features beside the embedding, in all arms alike; each entry is judged.
     rr: Vec<RrChoice>,
     /// Which of the training labels a classifier may see; pretraining is not concerned.
@@ -29,12 +38,20 @@ pub struct EvaluateSettings {
 impl EvaluateSettings {
     /// Macro F1 over N, S, V for heartbeats (of F the validation people have nine), balanced accuracy for EEG.
     pub fn defaults(kind: SignalKind) -> Self {
-        let (criterion, s_without) = match kind {
-            SignalKind::Ecg => ("macro-f1-nsv", vec!["232".to_owned()]),
-            SignalKind::Eeg => ("balanced-accuracy", Vec::new()),
+        let (criterion, paired) = match kind {
+            SignalKind::Ecg => ("macro-f1-nsv", "macro-f1-nsv"),
+            SignalKind::Eeg => ("balanced-accuracy", "accuracy-subject-mean"),
         };
-        let (rr, labels) = (vec![RrChoice::NONE], LabelBudget::default());
-        Self { criterion: criterion.to_owned(), s_without, rr, labels, tune: false }
+        Self {
+            criterion: criterion.to_owned(),
+            paired: paired.to_owned(),
+            interval: IntervalForm::Percentile,
+            skip_s: 0.0,
+            s_without: None,
+            rr: vec![RrChoice::NONE],
+            labels: LabelBudget::default(),
+            tune: false,
+        }
     }
 
     /// The metric that chooses.
@@ -42,16 +59,39 @@ impl EvaluateSettings {
     /// # Errors
     /// [`EvaluateError::Criterion`] for a word that is no metric of the whole matrix, or of other classes.
     pub fn criterion(&self, classes: &Classes) -> Result<&'static Metric, EvaluateError> {
-        let chooses = |metric: &Metric| matches!(metric.formula, Formula::Counts(_)) && metric.applies(classes);
-        let found = metric(&self.criterion);
-        match found {
-            Some(metric) if chooses(metric) => Ok(metric),
-            _ => Err(EvaluateError::Criterion {
-                criterion: self.criterion.clone(),
-                reason: if found.is_some() { "it is of one class, of persons, or of other classes" } else { "unknown" },
-                known: METRICS.iter().filter(|&metric| chooses(metric)).map(|m| m.name).collect::<Vec<_>>().join(", "),
-            }),
-        }
+        let whole = |metric: &Metric| matches!(metric.formula, Formula::Counts(_));
+        known_metric(&self.criterion, classes, whole)
+    }
+
+    /// The metric whose differences between arms are tested.
+    ///
+    /// # Errors
+    /// As [`Self::criterion`]; means over persons are allowed, too.
+    pub fn paired(&self, classes: &Classes) -> Result<&'static Metric, EvaluateError> {
+        let comparable = |metric: &Metric| matches!(metric.formula, Formula::Counts(_) | Formula::PeopleMean(_));
+        known_metric(&self.paired, classes, comparable)
+    }
+
+    /// Which quantiles are the ends of an interval.
+    pub(super) fn interval(&self) -> IntervalForm {
+        self.interval
+    }
+
+    /// Seconds at the beginning of each recording that are in no score.
+    pub(super) fn skip_s(&self) -> f64 {
+        self.skip_s
+    }
+
+    /// Refuses people to be left out who are not among the test people.
+    ///
+    /// # Errors
+    /// [`EvaluateError::NoSuchPerson`] with those who are.
+    pub fn check_people<'p>(&self, test: impl Iterator<Item = &'p str> + Clone) -> Result<(), EvaluateError> {
+        let missing = self.s_without.iter().flatten().find(|person| !test.clone().any(|known| known == *person));
+        missing.map_or(Ok(()), |person| {
+            let known = test.clone().collect::<Vec<_>>().join(", ");
+            Err(EvaluateError::NoSuchPerson { person: person.clone(), known })
+        })
     }
 
     /// Refuses what cannot be judged.
@@ -65,6 +105,9 @@ impl EvaluateSettings {
         }
         if self.rr.iter().enumerate().any(|(index, one)| self.rr[..index].contains(one)) {
             return setting("rr", "an entry stands twice");
+        }
+        if !(self.skip_s >= 0.0 && self.skip_s.is_finite()) {
+            return setting("skip_s", "a number of seconds is needed, 0 or more");
         }
         self.labels.fault().map_or(Ok(()), |reason| setting("labels", reason))
     }
@@ -85,8 +128,29 @@ impl EvaluateSettings {
     }
 
     /// People left out of the second scores of S.
-    pub(super) fn s_without(&self) -> &[String] {
-        &self.s_without
+    pub(super) fn s_without(&self, test: &[String]) -> Vec<String> {
+        match &self.s_without {
+            Some(people) => people.clone(),
+            None => test.iter().filter(|person| *person == S_HOLDER).cloned().collect(),
+        }
+    }
+}
+
+/// The metric called `word`, if `fits` it and the classes do.
+fn known_metric(
+    word: &str,
+    classes: &Classes,
+    fits: impl Fn(&Metric) -> bool,
+) -> Result<&'static Metric, EvaluateError> {
+    let chooses = |metric: &Metric| fits(metric) && metric.applies(classes);
+    let found = metric(word);
+    match found {
+        Some(metric) if chooses(metric) => Ok(metric),
+        _ => Err(EvaluateError::Criterion {
+            criterion: word.to_owned(),
+            reason: if found.is_some() { "it is of one class, of persons, or of other classes" } else { "unknown" },
+            known: METRICS.iter().filter(|&metric| chooses(metric)).map(|m| m.name).collect::<Vec<_>>().join(", "),
+        }),
     }
 }
 
@@ -108,6 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn people_to_be_left_out_must_be_there() {
+        let test = ["100", "232"].map(str::to_owned);
+        let ecg = EvaluateSettings::defaults(SignalKind::Ecg);
+        assert_eq!((ecg.s_without(&test), ecg.s_without(&test[..1])), (vec!["232".to_owned()], vec![]));
+        let check = |people: &[&str]| {
+            let s_without = Some(people.iter().map(|id| (*id).to_owned()).collect());
+            EvaluateSettings { s_without, ..ecg.clone() }.check_people(test.iter().map(String::as_str))
+        };
+        check(&["100", "232"]).unwrap();
+        let error = check(&["100", "233"]).unwrap_err();
+        assert!(
+            matches!(error, EvaluateError::NoSuchPerson { person, known } if person == "233" && known == "100, 232")
+        );
+    }
+
+    #[test]
     fn senseless_settings_are_refused_by_key() {
         let with = |text: &str| -> EvaluateSettings {
             overlay(&EvaluateSettings::defaults(SignalKind::Ecg), &parse_table(text).unwrap(), &[]).unwrap()
@@ -118,6 +198,7 @@ mod tests {
             ("rr = [\"rr\", \"rr\"]", "rr"),
             ("labels = { share = 0 }", "labels"),
             ("labels = { people = 0 }", "labels"),
+            ("skip_s = -1", "skip_s"),
         ] {
             let error = with(text).check().unwrap_err();
             assert!(matches!(error, EvaluateError::Setting { key: found, .. } if found == key), "{text}");

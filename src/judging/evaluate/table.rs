@@ -4,7 +4,11 @@ use std::fmt::{self, Write as _};
 
 use crate::numerics::metrics::MIN_PEOPLE;
 
+use super::comparison::Comparison;
 use super::scores::{ArmMatrix, Evaluated, Score};
+
+/// Characters of a line; a table with more columns goes on in a further block.
+const WIDTH: usize = 118;
 
 /// One column: a metric, of a class or of all, with or without its interval.
 struct Column {
@@ -71,7 +75,7 @@ impl Evaluated {
         arms
     }
 
-    fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.columns();
         let mut lines = vec![vec!["arm".to_owned()]];
         lines[0].extend(columns.iter().map(|column| column.head.clone()));
@@ -122,6 +126,40 @@ impl Evaluated {
         self.write_block(f, &columns)
     }
 
+    /// Whether probabilities mean what they say; no interval stands here.
+    fn write_calibration(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mine = |score: &&Score| score.seed.is_none() && ["ece", "brier", "auroc"].contains(&score.metric.as_str());
+        let mut columns: Vec<(String, &str, Option<&str>)> = Vec::new();
+        for score in self.scores.iter().filter(mine) {
+            let head = match (score.metric.as_str(), &score.class) {
+                ("ece", _) => "ECE".to_owned(),
+                ("brier", _) => "Brier".to_owned(),
+                (_, class) => format!("AUROC {}", class.as_deref().unwrap_or_default()),
+            };
+            if !columns.iter().any(|(known, ..)| *known == head) {
+                columns.push((head, score.metric.as_str(), score.class.as_deref()));
+            }
+        }
+        writeln!(f, "\ncalibration, and order of probabilities:")?;
+        let head = std::iter::once("arm".to_owned()).chain(columns.iter().map(|(head, ..)| head.clone()));
+        let mut lines = vec![head.collect::<Vec<_>>()];
+        for arm in self.arms() {
+            let value = |(_, metric, class): &(String, &str, Option<&str>)| {
+                number(self.score(arm, metric, *class).and_then(|score| score.value))
+            };
+            lines.push(std::iter::once(arm.to_owned()).chain(columns.iter().map(value)).collect());
+        }
+        write_aligned(f, &lines)
+    }
+
+    /// Differences between arms on the same people.
+    pub(super) fn write_comparisons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.comparisons.first() else { return Ok(()) };
+        writeln!(f, "\ndifferences of {} on the same people, first less second:", first.metric)?;
+        write_aligned(f, &comparison_lines(&self.comparisons))?;
+        writeln!(f, "{}", comparison_legend(self.comparisons.len()))
+    }
+
     /// A line an arm; columns by head, metric and class.
     fn write_block(&self, f: &mut fmt::Formatter<'_>, columns: &[(&str, String, &str)]) -> fmt::Result {
         let head = std::iter::once("arm").chain(columns.iter().map(|(head, ..)| *head));
@@ -136,7 +174,7 @@ impl Evaluated {
     }
 
     /// How far the training seeds lie apart: median, least and greatest of each column.
-    fn write_seeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn write_seeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.seeds.len() < 2 {
             return Ok(());
         }
@@ -234,7 +272,7 @@ impl fmt::Display for Evaluated {
             self.n_windows,
             self.n_folds,
             if self.n_folds == 1 { "" } else { "s" },
-            if seeds.len() == 1 { "" } else { "s" },
+            if seeds.len() == 1 { " (one alone)" } else { "s" },
             seeds.join(" "),
         )?;
         for [one, other] in &self.known_overlap {
@@ -245,14 +283,59 @@ impl fmt::Display for Evaluated {
             let ids: Vec<&str> = self.failed.iter().map(|failed| failed.id.as_str()).collect();
             writeln!(f, "{} recordings failed and are missing: {}", ids.len(), ids.join(", "))?;
         }
+        if self.skip_s > 0.0 {
+            writeln!(f, "the first {} s of each recording are in no score", self.skip_s)?;
+        }
         self.write_scores(f)?;
         self.write_notes(f)?;
+        self.write_comparisons(f)?;
         self.write_seeds(f)?;
         self.write_ec57(f)?;
         self.write_without(f)?;
+        self.write_calibration(f)?;
         self.write_people(f)?;
         self.write_efforts(f)
     }
+}
+
+/// A line a comparison.
+fn comparison_lines(comparisons: &[Comparison]) -> Vec<Vec<String>> {
+    let persons = comparisons.iter().any(|one| one.d_z.is_some());
+    let mut head = vec!["first - second", "d [95 %]", "people", "p", "p (Holm)"];
+    if persons {
+        head.extend(["p (Wilcoxon)", "d_z", "resolvable"]);
+    }
+    head.push("winner");
+    let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for one in comparisons {
+        let interval = match (one.low, one.high) {
+            (Some(low), Some(high)) => format!(" [{low:+.3}, {high:+.3}]"),
+            _ => String::new(),
+        };
+        let signed = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
+        let share = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), |p| format!("{p:.4}"));
+        let mut line = vec![
+            format!("{} - {}", one.first, one.second),
+            format!("{}{interval}", signed(one.value)),
+            one.n_subjects.to_string(),
+            share(one.p),
+            share(one.p_holm),
+        ];
+        if persons {
+            line.extend([share(one.p_wilcoxon), signed(one.d_z), number(one.resolvable)]);
+        }
+        line.push(one.winner.clone().unwrap_or_else(|| "not resolved".to_owned()));
+        lines.push(line);
+    }
+    lines
+}
+
+/// What stands under a table of comparisons.
+fn comparison_legend(n: usize) -> String {
+    format!(
+        "p by sign flips, corrected over {n} comparison{}; a winner needs p (Holm) < 0.05 and an interval (BCa) without 0",
+        if n == 1 { "" } else { "s" }
+    )
 }
 
 /// Whether a class has true or answered windows.
@@ -280,17 +363,59 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
-/// Columns as wide as their widest cell; the first is aligned left, the others right.
+/// Columns as wide as their widest cell; the first is aligned left, the others right. Columns beyond the width of a
+/// terminal follow in further blocks, each with the first column before it.
 fn write_aligned(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
     let n_columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..n_columns).map(|column| width(column).unwrap_or(0)).collect();
-    for line in lines {
-        let mut text = String::new();
-        for (column, (cell, &width)) in line.iter().zip(&widths).enumerate() {
-            let _ = if column == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
+    let mut first = 1;
+    loop {
+        let mut end = first;
+        let mut used = widths.first().copied().unwrap_or(0);
+        while end < n_columns && (end == first || used + 2 + widths[end] <= WIDTH) {
+            used += 2 + widths[end];
+            end += 1;
         }
-        writeln!(f, "{}", text.trim_end())?;
+        for line in lines {
+            let mut text = line.first().map(|cell| format!("{cell:<width$}", width = widths[0])).unwrap_or_default();
+            for column in first..end {
+                let cell = line.get(column).map_or("", String::as_str);
+                let _ = write!(text, "  {cell:>width$}", width = widths[column]);
+            }
+            writeln!(f, "{}", text.trim_end())?;
+        }
+        if end >= n_columns {
+            return Ok(());
+        }
+        writeln!(f)?;
+        first = end;
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Table(Vec<Vec<String>>);
+
+    impl fmt::Display for Table {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_aligned(f, &self.0)
+        }
+    }
+
+    #[test]
+    fn a_wide_table_goes_on_in_blocks_that_name_their_lines() {
+        let line = |name: &str| {
+            let cells = (0..9).map(|index| format!("{name} number {index:02}"));
+            std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
+        };
+        let text = Table(vec![line("arm"), line("base")]).to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let blocks: Vec<&str> = text.split("\n\n").collect();
+        assert_eq!(blocks.len(), 2);
+        assert!(blocks.iter().all(|block| block.lines().nth(1).unwrap().starts_with("base")), "{text}");
+        assert_eq!(text.matches("base number").count(), 9);
+    }
 }

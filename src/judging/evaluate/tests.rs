@@ -1,10 +1,13 @@
 //! Scores of made-up predictions, counted by hand.
 
-use ndarray::array;
+use ndarray::{Array2, array};
 
 use super::*;
-use crate::base::SignalKind;
-use crate::signal::{SubjectId, WindowRow};
+use crate::base::{SignalKind, overlay, parse_table};
+use crate::judging::downstream::RrChoice;
+use crate::judging::evaluate::ballots::Judged;
+use crate::numerics::metrics::Classes;
+use crate::signal::{SubjectId, WindowRow, WindowTable};
 
 /// `people` persons with two rows each, labels 0 and 1.
 fn table(people: u32) -> WindowTable {
@@ -37,9 +40,29 @@ fn judged(arm: &str, (seed, fold, ordinal): (u64, u16, u64), rows: &[u32]) -> Ju
 }
 
 fn count(judged: &[Judged], people: u32) -> Result<Evaluated, EvaluateError> {
+    count_with(judged, people, "")
+}
+
+/// Rows of a person lie at 0 and 10 s.
+fn count_with(judged: &[Judged], people: u32, settings: &str) -> Result<Evaluated, EvaluateError> {
     let table = table(people);
     let classes = Arc::new(Classes::new(&table.classes, &[]));
-    Evaluated::count(judged, &[], (&table, &classes), &EvaluateSettings::defaults(SignalKind::Eeg), 0)
+    let defaults = EvaluateSettings::defaults(SignalKind::Eeg);
+    let settings = overlay(&defaults, &parse_table(settings).unwrap(), &[]).unwrap();
+    let arms = in_order(judged.iter().map(|judged| judged.arm.clone()));
+    let named = |(index, name): (usize, String)| ArmName {
+        encoder: (index == 0).then(|| "base".to_owned()),
+        way: "linear".to_owned(),
+        rr: RrChoice::NONE,
+        name,
+    };
+    let arms: Vec<ArmName> = arms.into_iter().enumerate().map(named).collect();
+    let ballots = Ballots::of(judged, &table, &classes, |row| i64::from(row % 2) * 1000);
+    Evaluated::count(
+        &ballots,
+        &[],
+        &Counting { settings: &settings, arms: &arms, split_seed: 0, rate_hz: 100.0, known_overlap: &[], failed: &[] },
+    )
 }
 
 #[test]
@@ -72,6 +95,48 @@ fn eight_people_have_an_interval() {
     let accuracy = found.score("a", "accuracy", None).unwrap();
     assert!(accuracy.low.unwrap() < accuracy.value.unwrap());
     assert!(!found.to_string().contains("no interval"));
+}
+
+#[test]
+fn arms_are_compared_on_the_same_people_and_a_winner_needs_both_marks() {
+    let rows: Vec<u32> = (0..24).collect();
+    let (mut first, second) = (judged("base-linear", (1, 0, 1), &rows), judged("random-linear", (1, 0, 2), &rows));
+    // The first arm also knows the right hand of eleven of twelve people.
+    for row in (1..22).step_by(2) {
+        first.probability.row_mut(row).assign(&array![0.25, 0.75]);
+    }
+    let found = count(&[first, second], 12).unwrap();
+    let [one] = &found.comparisons[..] else { panic!("{:?}", found.comparisons) };
+    assert_eq!((one.first.as_str(), one.second.as_str(), one.n_subjects), ("base-linear", "random-linear", 12));
+    assert!((one.value.unwrap() - 0.5 * 11.0 / 12.0).abs() < 1e-15);
+    // Eleven equal differences: all signs alike, of 2^11 patterns times the sign that changes nothing.
+    assert_eq!(one.p, Some(2.0 / 2048.0));
+    assert_eq!((one.p_holm, one.winner.as_deref()), (one.p, Some("base-linear")));
+    let page = found.to_string();
+    assert!(page.contains("base-linear - random-linear") && page.contains("1 comparison;"), "{page}");
+    let equal =
+        count(&[judged("base-linear", (1, 0, 1), &rows), judged("random-linear", (1, 0, 2), &rows)], 12).unwrap();
+    assert_eq!((equal.comparisons[0].p, &equal.comparisons[0].winner), (Some(1.0), &None));
+}
+
+#[test]
+fn the_first_seconds_are_in_no_score() {
+    let rounds = [judged("a", (1, 0, 1), &[0, 1, 2, 3])];
+    let found = count_with(&rounds, 2, "skip_s = 5").unwrap();
+    // Only the rows at 10 s are left: all of class `right`, all answered `left`.
+    assert_eq!((found.n_windows, found.score("a", "accuracy", None).unwrap().value), (2, Some(0.0)));
+    assert!(found.to_string().contains("the first 5 s of each recording"));
+    assert_eq!(count_with(&rounds, 2, "skip_s = 10").unwrap().n_windows, 2);
+}
+
+#[test]
+fn probabilities_are_judged_by_seed() {
+    let found = count(&[judged("a", (1, 0, 1), &[0, 1]), judged("a", (2, 0, 1), &[0, 1])], 1).unwrap();
+    // 0.75 for left always: right half of the time.
+    let value = |metric: &str, class| found.score("a", metric, class).unwrap().value.unwrap();
+    assert_eq!((value("ece", None), value("brier", None)), (0.25, (0.125 + 1.125) / 2.0));
+    assert_eq!(value("auroc", Some("left")), 0.5);
+    assert!(found.to_string().contains("AUROC right"));
 }
 
 #[test]

@@ -193,7 +193,8 @@ impl Problem<'_> {
     ) -> (f64, Array2<f64>, Array1<f64>) {
         let end = (first + PIECE).min(self.examples.x.nrows());
         let x = self.examples.x.slice(s![first..end, ..]);
-        let mut residuals = x.dot(&coefficients.t());
+        // The product of a matrix whose columns lie together has its columns together, too.
+        let mut residuals = x.dot(&coefficients.t()).as_standard_layout().into_owned();
         let mut loss = 0.0;
         for (i, mut row) in (first..end).zip(residuals.axis_iter_mut(Axis(0))) {
             let weight = self.examples.weights[i];

@@ -289,8 +289,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::numerics::metrics::interval::Bootstrap;
-    use crate::numerics::metrics::{Classes, metric};
+    use crate::numerics::metrics::{Bootstrap, Classes, metric};
 
     fn golden() -> Value {
         serde_json::from_str(include_str!("../../../fixtures/golden/metrics/paired.json")).unwrap()

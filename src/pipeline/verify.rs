@@ -1,0 +1,420 @@
+//! A finished run, checked: every printed number once more from what the run keeps, every hash, every role.
+//!
+//! The manifest comes first; then each part is compared with what it came from: the proofs with splits drawn anew from
+//! the store, predictions with the store's rows, scores with predictions, readings with the ledger, encoders with the
+//! people of their pool. What does not agree becomes a line; nothing is repaired.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::base::{Differences, Digest};
+use crate::data::splits::{Proof, Reading, Split, TestLedger};
+use crate::data::store::Store;
+use crate::error::Error;
+use crate::judging::evaluate::{Ballots, Counting, Evaluated, Score};
+use crate::learning::train::{Checkpoint, Checkpoints};
+use crate::numerics::metrics::Classes;
+use crate::runs::{PredictionTable, RunFolder};
+
+use super::PipelineText;
+use super::compare::{overlap_of, rate_hz, readings};
+use super::parse::Pipeline;
+use super::stages::draw;
+
+/// Something that does not agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disagreement {
+    /// The file, and the place in it.
+    pub place: String,
+    /// What stands there.
+    pub found: String,
+    /// What should.
+    pub expected: String,
+}
+
+/// What verifying a run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// The run folder.
+    pub run: PathBuf,
+    /// What was looked at, in words, in order.
+    pub checked: Vec<String>,
+    /// What does not agree; empty: the run says what its files say.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// Checks a run. `store` stands in for the place that the run's pipeline names.
+///
+/// # Errors
+/// A folder that is no run, or a file of it that cannot be read at all. What can be read and does not agree is no
+/// error, but a line of the result.
+pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
+    let folder = RunFolder::open(run)?;
+    let mut verifier = Verifier { folder, checked: Vec::new(), disagreements: Vec::new() };
+    verifier.manifest();
+    let path = run.join("pipeline.toml");
+    let text = PipelineText::new(path.display().to_string(), verifier.folder.read_pipeline()?);
+    let mut pipeline = Pipeline::parse(&text, None)?;
+    if let Some(store) = store {
+        store.clone_into(&mut pipeline.store);
+    }
+    verifier.all(&pipeline)?;
+    let Verifier { checked, disagreements, .. } = verifier;
+    Ok(Verified { run: run.to_owned(), checked, disagreements })
+}
+
+struct Verifier {
+    folder: RunFolder,
+    checked: Vec<String>,
+    disagreements: Vec<Disagreement>,
+}
+
+type Entry = Map<String, Value>;
+
+/// Which training an entry of the journal is of.
+fn whose(entry: &Entry) -> Option<(String, u64, u16)> {
+    let arm = entry.get("arm")?.as_str()?.to_owned();
+    Some((arm, entry.get("seed")?.as_u64()?, entry.get("fold")?.as_u64()? as u16))
+}
+
+fn word<'a>(entry: &'a Entry, key: &str) -> &'a str {
+    entry.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+impl Verifier {
+    fn note(&mut self, place: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) {
+        self.disagreements.push(Disagreement { place: place.into(), found: found.into(), expected: expected.into() });
+    }
+
+    /// A line unless both are the same.
+    fn same(&mut self, place: &str, found: &str, expected: &str) {
+        if found != expected {
+            self.note(place, found, expected);
+        }
+    }
+
+    fn looked_at(&mut self, what: impl Into<String>) {
+        self.checked.push(what.into());
+    }
+
+    fn manifest(&mut self) {
+        match self.folder.changed_files() {
+            Ok(changed) => {
+                changed.iter().for_each(|name| self.note(name, "changed, added or lost", "as the manifest says"));
+                self.looked_at("manifest.json: SHA-256 of every file of the run");
+            }
+            Err(error) => self.note("manifest.json", error.to_string(), "the seal of a finished run"),
+        }
+    }
+
+    fn all(&mut self, pipeline: &Pipeline) -> Result<(), Error> {
+        let journal = self.folder.read_journal()?;
+        let proofs: Vec<Proof> = self.folder.read_splits()?;
+        let table = self.folder.read_predictions()?;
+        let evaluated: Evaluated = self.folder.read_evaluation()?;
+        let of = |event: &str| journal.iter().filter(|entry| word(entry, "event") == event).collect::<Vec<_>>();
+        self.pipeline(pipeline, &of("begin"), &proofs);
+        self.roles(&proofs);
+        self.predictions(&table, &proofs);
+        self.numbers(pipeline, &proofs, &table, &evaluated)?;
+        self.choices(&evaluated, &journal);
+        self.pools(pipeline, &proofs)?;
+        self.ledger(pipeline, &proofs, &of("test"))?;
+        self.store(pipeline, &proofs, &table, &of("end"))
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline, begun: &[&Entry], proofs: &[Proof]) {
+        let Some(begin) = begun.last() else {
+            return self.note("journal.jsonl", "no beginning", "an entry `begin`");
+        };
+        self.same("journal.jsonl: pipeline_hash", word(begin, "pipeline_hash"), &pipeline.hash());
+        let hashes: Vec<Value> = proofs.iter().map(|proof| proof.split_hash.clone().into()).collect();
+        let written = begin.get("split_hashes").cloned().unwrap_or_default();
+        self.same("journal.jsonl: split_hashes", &written.to_string(), &Value::from(hashes).to_string());
+        for proof in proofs {
+            let place = format!("split.json: fold {}, recipe_hash", proof.fold);
+            self.same(&place, &proof.recipe_hash, word(begin, "recipe_hash"));
+        }
+        self.looked_at("pipeline.toml, split.json: hashes of pipeline, recipe and splits as the journal has them");
+    }
+
+    /// Roles share nothing, by their own lists.
+    fn roles(&mut self, proofs: &[Proof]) {
+        for proof in proofs {
+            let sides = [
+                ("train", &proof.roles.train),
+                ("validation", &proof.roles.validation),
+                ("test", &proof.roles.test),
+                ("pool", &proof.pool),
+            ];
+            for (first, second) in [(0, 1), (0, 2), (1, 2), (3, 1), (3, 2)] {
+                let ((one, a), (other, b)) = (sides[first], sides[second]);
+                let shared = |a: &[String], b: &[String]| {
+                    a.iter().filter(|id| b.contains(id)).cloned().collect::<Vec<_>>().join(", ")
+                };
+                let subjects = shared(&a.subjects, &b.subjects);
+                // Plans within people part their recordings; the rows' own lists are compared below.
+                if !subjects.is_empty() && !proof.scope.is_within() {
+                    let place = format!("split.json: fold {}, {one} and {other}", proof.fold);
+                    self.note(place, format!("share {subjects}"), "no person in two roles");
+                }
+            }
+            let overlaps: usize = proof.intersections.iter().map(|pair| pair.overlapping_windows).sum();
+            let contents: usize = proof.intersections.iter().map(|pair| pair.content_hashes.len()).sum();
+            if overlaps + contents > 0 {
+                let found = format!("{contents} file contents and {overlaps} overlapping windows");
+                self.note(format!("split.json: fold {}, intersections", proof.fold), found, "nothing shared");
+            }
+        }
+        self.looked_at(format!("split.json: roles and pool of {} folds share nothing", proofs.len()));
+    }
+
+    /// Every test row once an arm and seed, in the fold that tests its person.
+    fn predictions(&mut self, table: &PredictionTable, proofs: &[Proof]) {
+        let mut seen: BTreeMap<(&str, u64, u16), (usize, BTreeSet<u32>)> = BTreeMap::new();
+        for row in &table.rows {
+            let entry = seen.entry((&row.arm, row.seed, row.fold)).or_default();
+            entry.0 += 1;
+            entry.1.insert(row.row);
+            let test = proofs.iter().find(|proof| proof.fold == row.fold).map(|proof| &proof.roles.test);
+            if !test.is_some_and(|test| test.subjects.contains(&row.subject)) {
+                let place = format!("predictions.csv: {}, seed {}, row {}", row.arm, row.seed, row.row);
+                let expected = format!("a test person of fold {}", row.fold);
+                self.note(place, row.subject.clone(), expected);
+            }
+        }
+        let wrong = seen.into_iter().filter_map(|((arm, seed, fold), (n, rows))| {
+            let test = proofs.iter().find(|proof| proof.fold == fold).map_or(0, |proof| proof.roles.test.windows);
+            let place = format!("predictions.csv: {arm}, seed {seed}, fold {fold}");
+            let found = format!("{n} predictions of {} windows", rows.len());
+            (n != test || rows.len() != test).then(|| (place, found, format!("{test} windows, each once")))
+        });
+        let wrong: Vec<_> = wrong.collect();
+        wrong.into_iter().for_each(|(place, found, expected)| self.note(place, found, expected));
+        self.looked_at(format!(
+            "predictions.csv: {} predictions, every test row once an arm and seed",
+            table.rows.len()
+        ));
+    }
+
+    /// Every number of the evaluation, counted anew.
+    fn numbers(
+        &mut self,
+        pipeline: &Pipeline,
+        proofs: &[Proof],
+        table: &PredictionTable,
+        stored: &Evaluated,
+    ) -> Result<(), Error> {
+        let readings = readings(&self.folder)?;
+        let corpus = &pipeline.corpus.choice;
+        let classes = Arc::new(Classes::new(&corpus.classes(), &corpus.pool_excludes()));
+        let arms = pipeline.arm_names();
+        let there = Store::open(&pipeline.store).map(|store| store.table().failed.clone());
+        let failed = there.unwrap_or_else(|_| stored.failed.clone());
+        let counting = Counting {
+            settings: &pipeline.evaluate,
+            arms: &arms,
+            split_seed: pipeline.split.choice.seed(),
+            rate_hz: rate_hz(pipeline),
+            known_overlap: &overlap_of(proofs),
+            // Of a store that is gone, which is told of below, the names cannot be checked.
+            failed: &failed,
+        };
+        let counted = Ballots::read(table, &classes, &readings)
+            .and_then(|ballots| Evaluated::count(&ballots, &stored.efforts, &counting));
+        let counted = match counted {
+            Ok(counted) => counted,
+            Err(error) => {
+                self.note("predictions.csv", error.to_string(), "predictions that can be counted");
+                return Ok(());
+            }
+        };
+        let json = |evaluated: &Evaluated| serde_json::to_value(evaluated).expect("an evaluation is plain data");
+        for found in Differences::between(&json(stored), &json(&counted)).0 {
+            self.note(format!("evaluation.json: {}", named(stored, &found.key)), found.found, found.needed);
+        }
+        let scores: Vec<Score> = self.folder.read_scores()?;
+        let scores = serde_json::to_value(scores).expect("scores are plain data");
+        let expected = serde_json::to_value(&counted.scores).expect("scores are plain data");
+        for found in Differences::between(&scores, &expected).0 {
+            self.note(format!("scores.json: {}", named(stored, &found.key)), found.found, found.needed);
+        }
+        self.looked_at(format!(
+            "evaluation.json, scores.json: {} scores, {} values of persons, {} comparisons counted anew from predictions",
+            counted.scores.len(),
+            counted.people.len(),
+            counted.comparisons.len()
+        ));
+        Ok(())
+    }
+
+    /// What was chosen on validation people stands in the journal with the same words and costs.
+    fn choices(&mut self, evaluated: &Evaluated, journal: &[Entry]) {
+        for effort in &evaluated.efforts {
+            let key = Some((effort.arm.clone(), effort.seed, effort.fold));
+            let place = format!("evaluation.json: {}, seed {}, fold {}", effort.arm, effort.seed, effort.fold);
+            let mine: Vec<&Entry> = journal.iter().filter(|entry| whose(entry) == key).collect();
+            let chosen =
+                mine.iter().find(|entry| word(entry, "event") == "test").map_or("", |entry| word(entry, "choice"));
+            self.same(&format!("{place}, choice"), &effort.choice, chosen);
+            if let Some(validation) = effort.validation.filter(|_| effort.choice.contains(", validation ")) {
+                let printed = format!("{validation:.4}");
+                let said = effort.choice.rsplit(' ').next().unwrap_or_default();
+                self.same(&format!("{place}, validation"), &printed, said);
+            }
+            let number = |entry: &Entry, key: &str| entry.get(key).and_then(Value::as_u64);
+            let cost = (Some(effort.effort.updates), Some(effort.effort.windows));
+            let paid = mine.iter().any(|entry| (number(entry, "updates"), number(entry, "windows")) == cost);
+            if effort.effort.updates > 0 && !paid {
+                let found = format!("{} updates, {} windows", effort.effort.updates, effort.effort.windows);
+                self.note(place, found, "a training in the journal with these");
+            }
+        }
+        self.looked_at(format!(
+            "journal.jsonl: {} choices on validation people and their costs",
+            evaluated.efforts.len()
+        ));
+    }
+
+    /// No encoder saw a person of validation or test.
+    fn pools(&mut self, pipeline: &Pipeline, proofs: &[Proof]) -> Result<(), Error> {
+        let mut n = 0;
+        for proof in proofs {
+            for arm in &pipeline.arms {
+                for seed in &pipeline.seeds {
+                    let folder = self.folder.checkpoints(&arm.name, proof.fold).join(format!("seed-{seed}"));
+                    let place = format!("checkpoints/{}/{}/seed-{seed}", arm.name, proof.fold);
+                    let Some(newest) = Checkpoints::newest(&folder)? else {
+                        self.note(place, "no checkpoint", "the encoder that was judged");
+                        continue;
+                    };
+                    let pool = Checkpoint::read(&newest)?.header.contract.pool;
+                    self.same(&format!("{place}, split of the pool"), &pool.split_hash, &proof.split_hash);
+                    let roles = [("validation", &proof.roles.validation), ("test", &proof.roles.test)];
+                    for (role, people) in roles {
+                        let seen: Vec<&str> = people
+                            .subjects
+                            .iter()
+                            .filter(|id| pool.subjects.contains(id))
+                            .map(String::as_str)
+                            .collect();
+                        if !seen.is_empty() && !proof.scope.is_within() {
+                            let found = format!("pretrained on {}", seen.join(", "));
+                            self.note(place.clone(), found, format!("no person of {role}"));
+                        }
+                    }
+                    n += 1;
+                }
+            }
+        }
+        self.looked_at(format!("checkpoints: pools of {n} encoders against validation and test people"));
+        Ok(())
+    }
+
+    /// Every printed reading stands in the ledger, made by the very classifier.
+    fn ledger(&mut self, pipeline: &Pipeline, proofs: &[Proof], tests: &[&Entry]) -> Result<(), Error> {
+        let ledger = TestLedger::beside(&pipeline.store, "");
+        let readings = ledger.readings()?;
+        for entry in tests {
+            let Some((arm, seed, fold)) = whose(entry) else { continue };
+            let split = proofs.iter().find(|proof| proof.fold == fold).map_or("", |proof| proof.split_hash.as_str());
+            let ordinal = entry.get("ordinal").and_then(Value::as_u64).unwrap_or(0);
+            let written = |reading: &&Reading| {
+                let selected = &reading.selected;
+                reading.ordinal == ordinal
+                    && selected.split_hash() == split
+                    && selected.weights_hash() == word(entry, "weights_hash")
+                    && selected.choice() == word(entry, "choice")
+            };
+            if !readings.iter().any(|reading| written(&reading)) {
+                let place = format!("journal.jsonl: {arm}, seed {seed}, fold {fold}");
+                let expected = format!("the same in {}", ledger.path().display());
+                self.note(
+                    place,
+                    format!("reading {ordinal} of the test, weights {}", word(entry, "weights_hash")),
+                    expected,
+                );
+            }
+        }
+        self.looked_at(format!("{}: {} readings of this run", ledger.path().display(), tests.len()));
+        Ok(())
+    }
+
+    /// The store is the one that was judged, gives the same roles, and has the rows that predictions speak of.
+    fn store(
+        &mut self,
+        pipeline: &Pipeline,
+        proofs: &[Proof],
+        table: &PredictionTable,
+        ended: &[&Entry],
+    ) -> Result<(), Error> {
+        let path = &pipeline.store;
+        if !path.exists() {
+            self.note(path.display().to_string(), "no such file", "the store that was judged; name it with --store");
+            return Ok(());
+        }
+        let hash = Digest::of_file(path).map_err(|source| super::PipelineError::Hash { path: path.clone(), source })?;
+        let written = ended.last().map_or("", |entry| word(entry, "store_hash"));
+        self.same(&format!("{}: SHA-256", path.display()), &hash, written);
+        let store = Store::open(path)?;
+        match draw(pipeline, &store) {
+            Ok(splits) => {
+                let json = |proofs: Vec<&Proof>| serde_json::to_value(proofs).expect("proofs are plain data");
+                let anew = json(splits.iter().map(Split::proof).collect());
+                for found in Differences::between(&json(proofs.iter().collect()), &anew).0 {
+                    self.note(format!("split.json: {}", found.key), found.found, found.needed);
+                }
+            }
+            Err(error) => self.note("split.json", error.to_string(), "splits that the store allows"),
+        }
+        self.rows(&store, table);
+        self.looked_at(format!("{}: its hash, its roles, its rows", path.display()));
+        Ok(())
+    }
+
+    fn rows(&mut self, store: &Store, table: &PredictionTable) {
+        let windows = store.table();
+        for row in &table.rows {
+            let place = || format!("predictions.csv: {}, seed {}, row {}", row.arm, row.seed, row.row);
+            let Some(entry) = windows.rows.get(row.row as usize) else {
+                self.note(place(), "no such row", format!("one of {} rows", windows.rows.len()));
+                continue;
+            };
+            let event = entry.event.unwrap_or_else(|| entry.start + store.eval_cut(row.row).offset);
+            let label = entry.label.map_or("-", |label| windows.classes[usize::from(label)].as_str());
+            let expected = (&windows.subject_of(row.row).0, &windows.recording_of(row.row).id, event, label);
+            let found = (&row.subject, &row.recording, row.event, row.truth.as_str());
+            if found != expected {
+                self.note(place(), format!("{found:?}"), format!("{expected:?}"));
+            }
+        }
+    }
+}
+
+/// A place in an evaluation with the arm and metric it is of: an index alone says little.
+fn named(evaluated: &Evaluated, key: &str) -> String {
+    let index = key.split_once('[').and_then(|(_, rest)| rest.split(']').next()).and_then(|index| index.parse().ok());
+    let list = key.split('[').next().unwrap_or_default();
+    let of = match (list, index) {
+        ("scores" | "", Some(index)) => evaluated.scores.get::<usize>(index).map(|score| {
+            let seed = score.seed.map_or_else(|| "all seeds".to_owned(), |seed| format!("seed {seed}"));
+            format!("{}, {} {}, {seed}", score.arm, score.metric, score.class.as_deref().unwrap_or_default())
+        }),
+        ("people", Some(index)) => evaluated
+            .people
+            .get(index)
+            .map(|person| format!("{}, {}, seed {}", person.arm, person.subject, person.seed)),
+        ("matrices", Some(index)) => {
+            evaluated.matrices.get(index).map(|matrix| format!("{}, seed {}", matrix.arm, matrix.seed))
+        }
+        ("comparisons", Some(index)) => {
+            evaluated.comparisons.get(index).map(|one| format!("{} - {}", one.first, one.second))
+        }
+        _ => None,
+    };
+    of.map_or_else(|| key.to_owned(), |of| format!("{key} ({of})"))
+}

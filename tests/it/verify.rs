@@ -1,0 +1,222 @@
+//! A run says what its files say: `verify` finds every change, `compare` compares the same people only.
+
+use std::path::{Path, PathBuf};
+
+use biossl::pipeline::{Verified, verify};
+use biossl::runs::RunFolder;
+use serde_json::Value;
+
+use super::cli::{biossl, json, stderr, stdout, tiny_run};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { std::fs::copy(&path, &target).map(drop).unwrap() }
+    }
+}
+
+/// A copy of the tiny run, and the change that is made to it.
+struct Changed {
+    folder: tempfile::TempDir,
+}
+
+impl Changed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&tiny_run().join("run"), &folder.path().join("run"));
+        Self { folder }
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Changes a file's text and seals the run anew: the manifest would tell of any change by itself.
+    fn text(self, file: &str, change: impl Fn(&str) -> String) -> Self {
+        let path = self.run().join(file);
+        let before = std::fs::read_to_string(&path).unwrap();
+        let after = change(&before);
+        assert_ne!(before, after, "nothing was changed in {file}");
+        biossl::base::write_atomically(&path, after.as_bytes()).unwrap();
+        RunFolder::open(&self.run()).unwrap().seal().unwrap();
+        self
+    }
+
+    fn json(self, file: &str, change: impl Fn(&mut Value)) -> Self {
+        self.text(file, |text| {
+            let mut value = serde_json::from_str(text).unwrap();
+            change(&mut value);
+            format!("{}\n", serde_json::to_string_pretty(&value).unwrap())
+        })
+    }
+
+    fn verified(&self) -> Verified {
+        verify(&self.run(), None).unwrap()
+    }
+
+    /// Verifies, and expects a line about such a place.
+    fn refused(&self, place: &str) {
+        let found = self.verified().disagreements;
+        assert!(found.iter().any(|one| one.place.contains(place)), "{place}: {found:?}");
+    }
+}
+
+#[test]
+fn an_untouched_run_agrees_with_itself() {
+    let run = tiny_run().join("run");
+    let found = json(&["verify", &run.display().to_string(), "--json"], 0);
+    assert_eq!((&found["agrees"], &found["disagreements"]), (&Value::from(true), &Value::from(Vec::<Value>::new())));
+    assert!(found["checked"].as_array().unwrap().len() >= 8, "{found}");
+    let page = stdout(&biossl(&["verify", &run.display().to_string()]));
+    assert!(page.ends_with("everything agrees\n"), "{page}");
+}
+
+#[test]
+fn the_manifest_tells_a_changed_file() {
+    let changed = Changed::new();
+    let path = changed.run().join("scores.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    biossl::base::write_atomically(&path, format!("{text}\n").as_bytes()).unwrap();
+    let output = biossl(&["verify", &changed.run().display().to_string()]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("scores.json: changed, added or lost") && stdout(&output).contains("1 disagreement")
+    );
+}
+
+#[test]
+fn one_digit_is_found() {
+    let digit = |value: &mut Value| *value = (value.as_f64().unwrap() + 0.001).into();
+    Changed::new()
+        .json("scores.json", |scores| digit(&mut scores[0]["value"]))
+        .refused("scores.json: [0].value (majority, accuracy");
+    let evaluation = |change: &dyn Fn(&mut Value)| Changed::new().json("evaluation.json", change);
+    evaluation(&|all| digit(&mut all["scores"][3]["value"])).refused("evaluation.json: scores[3].value");
+    evaluation(&|all| digit(&mut all["people"][0]["accuracy"])).refused("evaluation.json: people[0].accuracy");
+    evaluation(&|all| digit(&mut all["comparisons"][0]["p"])).refused("evaluation.json: comparisons[0].p");
+    evaluation(&|all| all["matrices"][0]["cells"][0][0] = 7.into()).refused("evaluation.json: matrices[0].cells");
+    evaluation(&|all| digit(&mut all["efforts"][1]["validation"])).refused("validation");
+    evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json");
+}
+
+#[test]
+fn one_prediction_is_found() {
+    let line = |text: &str, change: &dyn Fn(Vec<&str>) -> String| -> String {
+        let changed = |(index, line): (usize, &str)| {
+            if index == 40 { change(line.split(',').collect()) } else { line.to_owned() + "\n" }
+        };
+        text.lines().enumerate().map(changed).collect()
+    };
+    let with = |column: usize, word: &'static str| {
+        move |cells: Vec<&str>| {
+            let mut cells = cells;
+            cells[column] = word;
+            cells.join(",") + "\n"
+        }
+    };
+    let table =
+        |change: &dyn Fn(Vec<&str>) -> String| Changed::new().text("predictions.csv", |text| line(text, change));
+    table(&with(8, "0.4321")).refused("brier");
+    table(&with(7, "V")).refused("predictions.csv");
+    table(&with(6, "11")).refused("predictions.csv");
+    table(&with(4, "nobody")).refused("predictions.csv");
+    table(&|_| String::new()).refused("predictions.csv");
+    table(&|cells| cells.join(",").repeat(1) + "\n" + &cells.join(",") + "\n").refused("predictions.csv");
+}
+
+#[test]
+fn one_hash_is_found() {
+    let wrong = |value: &mut Value| *value = value.as_str().unwrap().chars().rev().collect::<String>().into();
+    Changed::new().json("split.json", |proofs| wrong(&mut proofs[0]["split_hash"])).refused("split");
+    Changed::new().json("split.json", |proofs| wrong(&mut proofs[0]["recipe_hash"])).refused("recipe_hash");
+    let journal = |key: &'static str| {
+        Changed::new().text("journal.jsonl", move |text| {
+            let change = |line: &str| {
+                let mut entry: Value = serde_json::from_str(line).unwrap();
+                if entry[key].is_string() {
+                    wrong(&mut entry[key]);
+                }
+                format!("{entry}\n")
+            };
+            text.lines().map(change).collect()
+        })
+    };
+    journal("pipeline_hash").refused("pipeline_hash");
+    journal("weights_hash").refused("journal.jsonl: base-linear");
+    journal("store_hash").refused("SHA-256");
+    Changed::new()
+        .text("pipeline.toml", |text| text.replace("weight_decay = 0.01", "weight_decay = 0.02"))
+        .refused("pipeline_hash");
+}
+
+#[test]
+fn one_role_is_found() {
+    let other = |proofs: &Value, role: &str| proofs[0]["roles"][role]["subjects"][0].clone();
+    let moved = |from: &'static str, to: &'static str| {
+        Changed::new().json("split.json", move |proofs| {
+            let person = other(proofs, from);
+            proofs[0]["roles"][to]["subjects"].as_array_mut().unwrap().push(person);
+        })
+    };
+    moved("train", "test").refused("train and test");
+    moved("test", "train").refused("train and test");
+    moved("validation", "test").refused("validation and test");
+    Changed::new()
+        .json("split.json", |proofs| {
+            let person = other(proofs, "test");
+            proofs[0]["pool"]["subjects"].as_array_mut().unwrap().push(person);
+        })
+        .refused("pool and test");
+}
+
+#[test]
+fn a_reading_that_the_ledger_lacks_and_another_store_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tiny.h5");
+    std::fs::copy(tiny_run().join("tiny.h5"), &store).unwrap();
+    let ledger = "tiny.h5.test-reads.jsonl";
+    let text = std::fs::read_to_string(tiny_run().join(ledger)).unwrap();
+    let run = tiny_run().join("run");
+    let verified = |ledger_text: &str| {
+        biossl::base::write_atomically(&folder.path().join(ledger), ledger_text.as_bytes()).unwrap();
+        verify(&run, Some(&store)).unwrap().disagreements
+    };
+    assert_eq!(verified(&text), []);
+    let found = verified(&text.lines().skip(1).flat_map(|line| [line, "\n"]).collect::<String>());
+    assert!(
+        matches!(&found[..], [one] if one.place.contains("majority") && one.expected.contains(ledger)),
+        "{found:?}"
+    );
+    std::fs::remove_file(&store).unwrap();
+    assert!(verified(&text).iter().any(|one| one.found == "no such file"));
+}
+
+#[test]
+fn runs_are_compared_on_the_same_people_or_refused() {
+    let run = tiny_run().join("run").display().to_string();
+    let found = json(&["compare", &run, &run, "--json"], 0);
+    let comparisons = found["comparisons"].as_array().unwrap();
+    // Each arm but the majority with itself, and the pretrained arms across.
+    assert!(comparisons.len() >= 6, "{found}");
+    let of = |one: &Value, key: &str| one[key].clone();
+    assert!(comparisons.iter().all(|one| of(one, "winner").is_null()));
+    let same = comparisons.iter().find(|one| of(one, "first").as_str().unwrap().ends_with(":end-to-end")).unwrap();
+    assert_eq!((of(same, "value"), of(same, "p")), (0.0.into(), 1.0.into()));
+
+    // The other run does not test one of the people.
+    let person = found["people"][0].as_str().unwrap().to_owned();
+    let fewer = Changed::new().text("predictions.csv", |text| {
+        let stays = |line: &&str| line.split(',').nth(4) != Some(&person);
+        text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect()
+    });
+    let other = fewer.run().display().to_string();
+    let output = biossl(&["compare", &run, &other]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.contains(&format!("tests {person}")) && message.contains("--common"), "{message}");
+    let page = biossl(&["compare", &run, &other, "--common"]);
+    assert_eq!(page.status.code(), Some(0), "{}", stderr(&page));
+    assert!(stdout(&page).contains(&format!("left out, not tested by all runs: {person}")), "{}", stdout(&page));
+}
