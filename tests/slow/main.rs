@@ -5,6 +5,7 @@
 mod arms;
 #[path = "../it/resume/kills.rs"]
 mod kills;
+mod large;
 
 use arms::{Corpus, Judged};
 use biossl::learning::awareness::{AdversaryForm, Preset};
@@ -86,4 +87,10 @@ fn three_seeds_show_what_awareness_does_to_every_objective() {
         }
         assert!(gaps.iter().all(|gap| *gap > 0.0), "{objective}: the subject probe falls by {gaps:?}");
     }
+}
+
+#[test]
+#[ignore = "slow: 600 MB of windows are made and read"]
+fn a_store_larger_than_memory_trains_to_the_same_bits() {
+    large::a_store_larger_than_memory_trains_to_the_same_bits();
 }

@@ -46,6 +46,10 @@ pub enum StoreFault {
         /// Its answer.
         source: hdf5::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("no store: it is no regular file")]
+    #[diagnostic(help("name a file as `store`, or with --store"))]
+    NoFile,
     /// Another program's file.
     #[error("no store: it does not begin with `{0}`, nor is it HDF5 whose `format` is `{0}`", super::schema::FORMAT)]
     #[diagnostic(help("make a store with `biossl preprocess PIPELINE`, under another name or with `--overwrite`"))]

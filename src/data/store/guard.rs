@@ -47,7 +47,9 @@ pub(super) fn dataset(group: &Group, name: &str, packed: bool) -> Result<(Datase
     let opening = || format!("opening `{name}`");
     let dataset = group.dataset(name).map_err(StoreFault::hdf5(opening()))?;
     let made = dataset.dcpl().map_err(StoreFault::hdf5(opening()))?;
-    let (layout, filters) = (made.layout(), made.filters());
+    // Their namesakes without `get_` answer a fault with a default.
+    let layout = made.get_layout().map_err(StoreFault::hdf5(opening()))?;
+    let filters = made.get_filters().map_err(StoreFault::hdf5(opening()))?;
     let ours = matches!(filters[..], [Filter::Shuffle, Filter::Deflate(_)]);
     let foreign = filters.iter().find(|filter| !matches!(filter, Filter::Shuffle | Filter::Deflate(_)));
     let how = match layout {
@@ -119,17 +121,21 @@ fn flat<T: H5Type>(
 /// A column of texts.
 pub(super) fn texts(group: &Group, name: &str, n: Option<usize>, plain: &Plain<'_>) -> Result<Vec<String>, StoreFault> {
     let dataset = flat::<VarLenUnicode>(group, name, (n, 1), plain)?;
-    check_lengths(&dataset, name, plain)?;
+    let lengths = lengths(&dataset, name, plain)?;
     let values = dataset.read_raw::<VarLenUnicode>().map_err(StoreFault::hdf5(format!("reading `{name}`")))?;
+    // A zero byte ends a text for HDF5, whatever stands behind it.
+    if values.iter().zip(&lengths).any(|(value, length)| value.as_bytes().len() as u64 != *length) {
+        return Err(StoreFault::value(name, "a text in it holds a zero byte"));
+    }
     values.iter().map(|value| text(name, value)).collect()
 }
 
 /// Many references to one long text could ask for any amount of memory, so their lengths are added up first.
-fn check_lengths(dataset: &Dataset, name: &str, plain: &Plain<'_>) -> Result<(), StoreFault> {
+fn lengths(dataset: &Dataset, name: &str, plain: &Plain<'_>) -> Result<Vec<u64>, StoreFault> {
     let n = dataset.size();
     let Some(offset) = dataset.offset() else {
         let found = StoreFault::value(name, format!("none of its {n} texts is stored"));
-        return if n == 0 { Ok(()) } else { Err(found) };
+        return if n == 0 { Ok(Vec::new()) } else { Err(found) };
     };
     // One reference has the size of one value in memory, which `flat` compared with the file.
     let mut references = vec![0; n * REFERENCE];
@@ -139,11 +145,12 @@ fn check_lengths(dataset: &Dataset, name: &str, plain: &Plain<'_>) -> Result<(),
         .map_err(StoreFault::io("reading the texts"))?;
     let length =
         |reference: &[u8]| u64::from(u32::from_le_bytes([reference[0], reference[1], reference[2], reference[3]]));
-    let total: u64 = references.chunks_exact(REFERENCE).map(length).sum();
+    let lengths: Vec<u64> = references.chunks_exact(REFERENCE).map(length).collect();
+    let total: u64 = lengths.iter().sum();
     if total > plain.size {
         return Err(StoreFault::value(name, format!("its texts claim {total} bytes, the file has {}", plain.size)));
     }
-    Ok(())
+    Ok(lengths)
 }
 
 /// HDF5 does not check that a text is UTF-8; we do before it becomes one.

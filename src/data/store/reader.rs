@@ -55,6 +55,10 @@ impl Store {
     }
 
     fn read(path: &Path) -> Result<Self, StoreFault> {
+        // Looked at first: opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(StoreFault::io("opening the store"))?.is_file() {
+            return Err(StoreFault::NoFile);
+        }
         let plain = File::open(path).map_err(StoreFault::io("opening the store"))?;
         let found = seal::check(&plain)?;
         let file = hdf5::File::open(path).map_err(StoreFault::hdf5("opening the store"))?;
@@ -255,7 +259,7 @@ fn map_samples(
         if lies != seal.samples {
             return Err(StoreFault::value(name::SAMPLES, "they lie elsewhere than the first lines of the file say"));
         }
-        return Ok((Samples::contiguous(plain.file, lies.start, n_rows, size)?, Compression::None));
+        return Ok((Samples::contiguous(plain.file, &lies, size)?, Compression::None));
     }
     if dataset.chunk() != Some(vec![1, expected[1], expected[2]]) {
         let (found, expected) = (format!("cut into chunks of {:?}", dataset.chunk()), "one chunk a window".to_owned());
@@ -270,7 +274,7 @@ fn map_samples(
     let bytes: Vec<u32> = column(rows, "chunk_bytes", n, plain)?;
     let mask: Vec<u32> = column(rows, "chunk_mask", n, plain)?;
     let chunk = |i: usize| Chunk { offset: offset[i], bytes: bytes[i], mask: mask[i] };
-    let samples = Samples::chunks(plain.file, seal.samples.clone(), (0..n_rows).map(chunk).collect(), size)?;
+    let samples = Samples::chunks(plain.file, &seal.samples, (0..n_rows).map(chunk).collect(), size)?;
     Ok((samples, Compression::Deflate(level.unwrap_or_default())))
 }
 

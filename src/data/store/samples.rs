@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::error::StoreFault;
 use super::mmap::Map;
@@ -21,37 +24,60 @@ pub(super) struct Chunk {
 /// The samples of all rows, `size` values a row.
 pub(super) struct Samples {
     size: usize,
-    form: Form,
+    source: Source,
+    /// By row; `None` where they lie contiguous.
+    chunks: Option<Vec<Chunk>>,
 }
 
-enum Form {
-    Contiguous(Map),
-    /// The map covers the bytes from `first` on.
-    Chunks {
-        map: Map,
-        first: u64,
-        chunks: Vec<Chunk>,
-    },
+/// A range of the file, from byte `first` on.
+enum Source {
+    /// Mapped into memory: pages come and go as the system has room.
+    Mapped { map: Map, first: u64 },
+    /// Read piece by piece, where the address space has no room for a map (`ulimit -v`).
+    Read { file: Mutex<File>, first: u64 },
+}
+
+impl Source {
+    fn open(file: &File, range: &Range<u64>) -> Result<Self, StoreFault> {
+        let n_bytes = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        match Map::open(file, range.start, n_bytes) {
+            Ok(map) => Ok(Self::Mapped { map, first: range.start }),
+            Err(StoreFault::Io { source, .. }) if source.kind() == io::ErrorKind::OutOfMemory => {
+                let file = file.try_clone().map_err(StoreFault::io("opening the store a second time"))?;
+                Ok(Self::Read { file: Mutex::new(file), first: range.start })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Bytes from `at` of the range on.
+    fn bytes(&self, at: u64, n: usize) -> Result<Cow<'_, [u8]>, StoreFault> {
+        match self {
+            Self::Mapped { map, .. } => Ok(Cow::Borrowed(&map.bytes()[at as usize..at as usize + n])),
+            Self::Read { file, first } => {
+                let mut bytes = vec![0; n];
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(first + at))
+                    .and_then(|_| file.read_exact(&mut bytes))
+                    .map_err(StoreFault::io("reading samples"))?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
+    }
 }
 
 impl Samples {
-    /// Maps contiguous samples that begin at byte `offset`.
-    pub(super) fn contiguous(file: &File, offset: u64, n_rows: usize, size: usize) -> Result<Self, StoreFault> {
-        let n_bytes = n_rows.checked_mul(size).and_then(|n| n.checked_mul(size_of::<f32>()));
-        let map = Map::open(file, offset, n_bytes.unwrap_or(usize::MAX))?;
-        if !offset.is_multiple_of(align_of::<f32>() as u64) {
-            return Err(StoreFault::value("samples", format!("they begin at byte {offset}, no multiple of 4")));
+    /// Contiguous samples in `range`, which holds exactly the rows.
+    pub(super) fn contiguous(file: &File, range: &Range<u64>, size: usize) -> Result<Self, StoreFault> {
+        if !range.start.is_multiple_of(align_of::<f32>() as u64) {
+            let message = format!("they begin at byte {}, no multiple of 4", range.start);
+            return Err(StoreFault::value("samples", message));
         }
-        Ok(Self { size, form: Form::Contiguous(map) })
+        Ok(Self { size, source: Source::open(file, range)?, chunks: None })
     }
 
-    /// Maps chunks, one a row, all inside `range` of the file.
-    pub(super) fn chunks(
-        file: &File,
-        range: std::ops::Range<u64>,
-        chunks: Vec<Chunk>,
-        size: usize,
-    ) -> Result<Self, StoreFault> {
+    /// Chunks, one a row, all inside `range`.
+    pub(super) fn chunks(file: &File, range: &Range<u64>, chunks: Vec<Chunk>, size: usize) -> Result<Self, StoreFault> {
         let inside = |chunk: &Chunk| {
             let end = chunk.offset.checked_add(u64::from(chunk.bytes));
             chunk.offset >= range.start && end.is_some_and(|end| end <= range.end)
@@ -59,11 +85,7 @@ impl Samples {
         if let Some(row) = chunks.iter().position(|chunk| !inside(chunk)) {
             return Err(StoreFault::value("rows/chunk_offset", format!("row {row} lies outside the samples")));
         }
-        let n_bytes = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        Ok(Self {
-            size,
-            form: Form::Chunks { map: Map::open(file, range.start, n_bytes)?, first: range.start, chunks },
-        })
+        Ok(Self { size, source: Source::open(file, range)?, chunks: Some(chunks) })
     }
 
     /// The values of a row.
@@ -71,14 +93,19 @@ impl Samples {
     /// # Panics
     /// When there is no such row.
     pub(super) fn row(&self, row: usize) -> Result<Cow<'_, [f32]>, StoreFault> {
-        match &self.form {
-            Form::Contiguous(map) => Ok(Cow::Borrowed(&map.values()[row * self.size..][..self.size])),
-            Form::Chunks { map, first, chunks } => {
-                let chunk = chunks[row];
-                let from = (chunk.offset - first) as usize;
-                let bytes = &map.bytes()[from..from + chunk.bytes as usize];
-                let values = unpack(bytes, chunk.mask, self.size);
-                values.map(Cow::Owned).ok_or(StoreFault::Chunk { row })
+        match (&self.chunks, &self.source) {
+            (None, Source::Mapped { map, .. }) => Ok(Cow::Borrowed(&map.values()[row * self.size..][..self.size])),
+            (None, source) => {
+                let n_bytes = self.size * size_of::<f32>();
+                let bytes = source.bytes((row * n_bytes) as u64, n_bytes)?;
+                let value = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+                Ok(Cow::Owned(bytes.chunks_exact(size_of::<f32>()).map(value).collect()))
+            }
+            (Some(chunks), source) => {
+                let Chunk { offset, bytes, mask } = chunks[row];
+                let (Source::Mapped { first, .. } | Source::Read { first, .. }) = source;
+                let bytes = source.bytes(offset - first, bytes as usize)?;
+                unpack(&bytes, mask, self.size).map(Cow::Owned).ok_or(StoreFault::Chunk { row })
             }
         }
     }
@@ -125,6 +152,30 @@ mod tests {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         let hex = crate::base::sha256_hex(&bytes);
         assert_eq!(checksum(&values), u64::from_str_radix(&hex[..16], 16).unwrap());
+    }
+
+    #[test]
+    fn rows_that_are_read_equal_rows_that_are_mapped() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let values: Vec<f32> = (0..40).map(|i| i as f32 * 0.5).collect();
+        let packed = miniz_oxide::deflate::compress_to_vec_zlib(&[0; 16], 6);
+        let mut bytes = vec![0; 8];
+        bytes.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend(&packed);
+        std::io::Write::write_all(&mut file.as_file(), &bytes).unwrap();
+        let read = |first| Source::Read { file: Mutex::new(file.reopen().unwrap()), first };
+        let mapped = Samples::contiguous(file.as_file(), &(8..168), 10).unwrap();
+        let plain = Samples { size: 10, source: read(8), chunks: None };
+        for row in 0..4 {
+            assert_eq!(mapped.row(row).unwrap(), plain.row(row).unwrap());
+            assert_eq!(plain.row(row).unwrap(), &values[row * 10..][..10]);
+        }
+        let chunk = Chunk { offset: 168, bytes: packed.len() as u32, mask: 0 };
+        let range = 168..168 + packed.len() as u64;
+        let mapped = Samples::chunks(file.as_file(), &range, vec![chunk], 4).unwrap();
+        let plain = Samples { size: 4, source: read(168), chunks: Some(vec![chunk]) };
+        assert_eq!(mapped.row(0).unwrap(), plain.row(0).unwrap());
+        assert!(Samples::chunks(file.as_file(), &(169..180), vec![chunk], 4).is_err());
     }
 
     #[test]

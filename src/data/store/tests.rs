@@ -340,6 +340,12 @@ fn texts_that_are_no_utf8_or_claim_more_than_the_file_are_refused() {
     seal::forge(&path);
     assert!(matches!(refusal(&path), StoreFault::Value { ref message, .. } if message.contains("UTF-8")));
     let path = written(folder.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at + 1] = 0;
+    crate::base::write_atomically(&path, &bytes).unwrap();
+    seal::forge(&path);
+    assert!(matches!(refusal(&path), StoreFault::Value { ref message, .. } if message.contains("zero byte")));
+    let path = written(folder.path());
     let offset = hdf5::File::open(&path).unwrap().dataset("subjects").unwrap().offset().unwrap() as usize;
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[offset..offset + 4].copy_from_slice(&u32::MAX.to_le_bytes());
