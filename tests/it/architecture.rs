@@ -121,7 +121,19 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     (
         "src/data/splits",
         "PLANS",
-        &["mod.rs", "build.rs", "error.rs", "labels.rs", "ledger.rs", "order.rs", "proof.rs", "role.rs", "tests.rs"],
+        &[
+            "mod.rs",
+            "build.rs",
+            "error.rs",
+            "labels.rs",
+            "ledger.rs",
+            "order.rs",
+            "pieces.rs",
+            "proof.rs",
+            "role.rs",
+            "tests.rs",
+            "within_tests.rs",
+        ],
     ),
 ];
 

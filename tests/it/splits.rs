@@ -163,6 +163,6 @@ fn split_draws_from_the_store_and_makes_none() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("did you mean `within-time`?"), "{}", stderr(&output));
     let output = biossl(&[&arguments[..], &["--set", "split={name='within-run'}"]].concat());
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("no run numbers") && stderr(&output).contains("help:"), "{}", stderr(&output));
 }

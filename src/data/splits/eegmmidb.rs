@@ -50,12 +50,12 @@ fn draw(
 /// `wang2024cbramod`, its split of PhysioNet-MI.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cbramod {
+pub(super) struct EegmmidbCbramod {
     /// Seed of the resamples; the lists are fixed.
     seed: u64,
 }
 
-impl Choice for Cbramod {
+impl Choice for EegmmidbCbramod {
     const NAME: &'static str = "eegmmidb-cbramod";
     const SUMMARY: &'static str = "EEGMMIDB, people 1-70 train, 71-89 validation, 90-109 test";
     const SOURCES: &'static [&'static str] = &["wang2024cbramod"];
@@ -65,7 +65,7 @@ impl Choice for Cbramod {
     }
 }
 
-impl Plan for Cbramod {
+impl Plan for EegmmidbCbramod {
     fn draw(&self, table: &WindowTable, context: &DrawContext<'_>) -> Result<Vec<Split>, SplitError> {
         let ranges = Ranges { train: 1..=70, validation: 71..=89, test: 90..=109 };
         draw((Self::NAME, self.seed), &ranges, table, context)
@@ -82,12 +82,12 @@ impl Plan for Cbramod {
 /// `eegfmbench`, its split of PhysioNet-MI.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FmBench {
+pub(super) struct EegmmidbFmBench {
     /// Seed of the resamples; the lists are fixed.
     seed: u64,
 }
 
-impl Choice for FmBench {
+impl Choice for EegmmidbFmBench {
     const NAME: &'static str = "eegmmidb-fmbench";
     const SUMMARY: &'static str = "EEGMMIDB, people 1-69 train, 70-88 validation, 89-109 test";
     const SOURCES: &'static [&'static str] = &["eegfmbench"];
@@ -97,7 +97,7 @@ impl Choice for FmBench {
     }
 }
 
-impl Plan for FmBench {
+impl Plan for EegmmidbFmBench {
     fn draw(&self, table: &WindowTable, context: &DrawContext<'_>) -> Result<Vec<Split>, SplitError> {
         let ranges = Ranges { train: 1..=69, validation: 70..=88, test: 89..=109 };
         draw((Self::NAME, self.seed), &ranges, table, context)

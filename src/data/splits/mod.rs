@@ -99,8 +99,8 @@ pub static PLANS: Registry<dyn Plan> = Registry {
     entries: &[
         entry::<dechazal::DechazalStrict>(),
         entry::<dechazal::Dechazal>(),
-        entry::<eegmmidb::Cbramod>(),
-        entry::<eegmmidb::FmBench>(),
+        entry::<eegmmidb::EegmmidbCbramod>(),
+        entry::<eegmmidb::EegmmidbFmBench>(),
         entry::<shares::Shares>(),
         entry::<kfold::Kfold>(),
         entry::<loso::Loso>(),

@@ -278,7 +278,7 @@ fn checkpoint_of_another_channel_count() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = tiny_pipeline(folder.path());
     let checkpoint = tiny_run().join("run/checkpoints/base/0/seed-1/step-00000006.safetensors");
-    let one_lead = ["--set", "corpus.leads=[\"MLII\"]"];
+    let one_lead = ["--set", "corpus.leads=[\"MLII\"]", "--set", "augment=[]"];
     let probe = ["probe", &pipeline, "--checkpoint", checkpoint.to_str().unwrap(), "--quiet"];
     refused(&[&probe[..], &one_lead].concat(), 1, &["channels 2 (MLII", "the store has 1 (MLII"]);
     assert!(!folder.path().join("run").exists());
