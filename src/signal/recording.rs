@@ -34,14 +34,30 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Reads a unit as files spell it: `uV`, `µV`, `mV`, `V`, `nV`, case of the prefix kept (`MV` is no millivolt).
+    /// Reads a unit as files spell it: a prefix (none, `m`, `u`, `µ`, `n` or written out) before `V`, `volt` or
+    /// `volts` in any case. Case tells only `m` from `M`: `MV` is no millivolt.
+    ///
+    /// ```
+    /// use biossl::signal::Unit;
+    /// assert_eq!((Unit::parse("µV"), Unit::parse("MicroVolts")), (Unit::Microvolt, Unit::Microvolt));
+    /// assert_eq!(Unit::parse("MV").microvolts(), None);
+    /// ```
     pub fn parse(text: &str) -> Self {
-        match text.trim() {
-            "V" | "v" | "volt" | "Volt" => Self::Volt,
-            "mV" | "mv" | "millivolt" => Self::Millivolt,
-            "uV" | "uv" | "UV" | "\u{b5}V" | "\u{3bc}V" | "\u{b5}v" | "\u{3bc}v" | "microvolt" => Self::Microvolt,
-            "nV" | "nv" | "nanovolt" => Self::Nanovolt,
-            other => Self::Other(other.to_owned()),
+        let text = text.trim();
+        let lower = text.to_ascii_lowercase();
+        let prefix = ["volts", "volt", "v"].iter().find_map(|word| {
+            let length = lower.strip_suffix(word)?.len();
+            text.get(..length)
+        });
+        match prefix {
+            Some("") => Self::Volt,
+            Some("m") => Self::Millivolt,
+            Some("u" | "U" | "\u{b5}" | "\u{3bc}") => Self::Microvolt,
+            Some("n" | "N") => Self::Nanovolt,
+            Some(word) if word.eq_ignore_ascii_case("milli") => Self::Millivolt,
+            Some(word) if word.eq_ignore_ascii_case("micro") => Self::Microvolt,
+            Some(word) if word.eq_ignore_ascii_case("nano") => Self::Nanovolt,
+            _ => Self::Other(text.to_owned()),
         }
     }
 
@@ -156,4 +172,26 @@ pub struct Recording {
     pub gaps: Vec<Span>,
     /// What was odd but legal.
     pub warnings: Vec<Warning>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_voltages_are_known_and_nothing_is_guessed() {
+        for (unit, texts) in [
+            (Unit::Volt, &["V", "v", "Volt", "volts"][..]),
+            (Unit::Millivolt, &["mV", "mv", "millivolt", "MilliVolts", "mVolt"]),
+            (Unit::Microvolt, &["uV", "uv", "UV", "\u{b5}V", "\u{3bc}v", "microvolts", "microV", " uV "]),
+            (Unit::Nanovolt, &["nV", "nanovolt"]),
+        ] {
+            for text in texts {
+                assert_eq!(Unit::parse(text), unit, "{text}");
+            }
+        }
+        for text in ["", "MV", "Mvolt", ".V", "kV", "uV/cm", "mmHg", "V2", "\u{c2}\u{b5}V"] {
+            assert_eq!(Unit::parse(text), Unit::Other(text.to_owned()));
+        }
+    }
 }

@@ -220,6 +220,13 @@ pub enum FormatFault {
     #[error("the annotation file is empty")]
     #[diagnostic(help("even a file without annotations has an end mark of two bytes: fetch it again or remove it"))]
     EmptyAnnotations,
+    /// More annotations than any recording has.
+    #[error("has more than {limit} annotations")]
+    #[diagnostic(help("it is damaged, or should be parted into several recordings"))]
+    TooManyMarks {
+        /// How many are read.
+        limit: usize,
+    },
     /// An annotation file that ends inside an entry.
     #[error("the annotation file ends inside the entry at byte {at}")]
     #[diagnostic(help(

@@ -40,6 +40,9 @@ pub use open::{open, read};
 pub use summary::{AnnotationSummary, ChannelSummary, Mark, Summary, summary};
 pub use tsv::{Row, Table, TableFault};
 
+/// More marks than that are damage: at a hundred beats a minute they are two weeks.
+const MOST_MARKS: usize = 2_000_000;
+
 /// What to do with a file that contradicts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

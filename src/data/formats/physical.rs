@@ -1,7 +1,5 @@
 //! Physical values are kept in f32: whether a header's scale fits into it, and the one cast that puts them there.
 
-use crate::signal::Warning;
-
 /// Steps that a f32 tells apart, counted from zero.
 const STEPS: f64 = 16_777_216.0;
 
@@ -26,13 +24,12 @@ impl Reach {
     }
 
     /// Said of a scale that fits but is finer than f32 is at these values.
-    pub(super) fn coarse(self, place: String) -> Option<Warning> {
-        (self.greatest > STEPS * self.step).then(|| Warning {
-            place,
-            message: format!(
-                "steps of {:e} at values up to {:e} are finer than the 24 bits of a physical value; they are rounded",
+    pub(super) fn coarse(self) -> Option<String> {
+        (self.greatest > STEPS * self.step).then(|| {
+            format!(
+                "steps of {:.3e} at values up to {:.3e} are finer than the 24 bits of a physical value; they are rounded",
                 self.step, self.greatest
-            ),
+            )
         })
     }
 }
@@ -64,7 +61,7 @@ mod tests {
     #[test]
     fn fine_steps_far_from_zero_are_said() {
         // BioSemi's full range: 24 bits about zero.
-        assert!(Reach::of((-262_144.0, 262_143.0), 16_777_215.0).coarse(String::new()).is_none());
-        assert!(Reach::of((1e6, 1e6 + 1.0), 65_535.0).coarse("signal 0".to_owned()).is_some());
+        assert!(Reach::of((-262_144.0, 262_143.0), 16_777_215.0).coarse().is_none());
+        assert!(Reach::of((1e6, 1e6 + 1.0), 65_535.0).coarse().is_some());
     }
 }

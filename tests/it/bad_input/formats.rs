@@ -305,6 +305,13 @@ fn annotation_file_longer_than_any() {
 }
 
 #[test]
+fn annotation_file_with_marks_beyond_number() {
+    let (_folder, path) = record();
+    fs::write(path.with_extension("atr"), [1, 4].repeat(1 << 22)).unwrap();
+    inspect_refuses(&path, &["100.atr", "more than 2000000 annotations"]);
+}
+
+#[test]
 fn annotator_that_is_not_there() {
     let (folder, path) = record();
     let arguments = ["inspect", path.to_str().unwrap(), "--annotator", "qrs"];

@@ -3,6 +3,7 @@
 use super::samples::Width;
 use crate::base::printable;
 use crate::data::formats::physical::Reach;
+use crate::data::formats::tally::Tally;
 use crate::data::formats::{FormatFault, Place, Strictness};
 use crate::signal::{DateTime, Warning};
 
@@ -14,7 +15,7 @@ const MOST_RECORD_S: f64 = 1e9;
 /// Greater rates are damage.
 const MOST_RATE_HZ: f64 = 1e9;
 /// Samples that an annotation signal may have in a data record; one is read whole.
-const MOST_ANNOTATION_SAMPLES: u64 = 1 << 22;
+const MOST_ANNOTATION_SAMPLES: u64 = 1 << 20;
 
 /// What a header states.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,10 +152,12 @@ pub(super) fn parse(bytes: &[u8], width: Width, strictness: Strictness) -> Resul
         warnings.push(Warning { place: Place::Byte((at as u64).saturating_add(8)).to_string(), message });
     }
     let mut signals = Vec::with_capacity(n_signals);
+    let mut odd = Tally::default();
     for index in 0..n_signals {
         let place = SignalPlace { fields, n_signals, index, annotated, width, record_s };
-        signals.push(place.read(strictness, &mut warnings)?);
+        signals.push(place.read(strictness, &mut warnings, &mut odd)?);
     }
+    warnings.extend(odd.into_warnings());
     if record_s == 0.0 && signals.iter().any(|signal| !signal.is_annotations) {
         let expected = "above 0 where there are signals";
         let field = "duration of a data record";
@@ -237,7 +240,12 @@ impl SignalPlace<'_> {
         start.saturating_add(self.index.saturating_mul(length))
     }
 
-    fn read(&self, strictness: Strictness, warnings: &mut Vec<Warning>) -> Result<SignalHeader, FormatFault> {
+    fn read(
+        &self,
+        strictness: Strictness,
+        warnings: &mut Vec<Warning>,
+        odd: &mut Tally,
+    ) -> Result<SignalHeader, FormatFault> {
         let fields = self.fields;
         let label = fields.text(self.at(0, 16), 16);
         let is_annotations = self.annotated && label == self.width.names().annotations;
@@ -256,7 +264,9 @@ impl SignalPlace<'_> {
             match self.scale() {
                 Ok((scale, digital)) => {
                     (signal.scale, signal.digital) = (scale, digital);
-                    warnings.extend(scale.reach(self.width).coarse(place.clone()));
+                    if let Some(coarse) = scale.reach(self.width).coarse() {
+                        odd.add("coarse", &place, || coarse);
+                    }
                 }
                 Err(fault) if strictness == Strictness::Strict => return Err(fault),
                 Err(fault) => {
@@ -280,7 +290,7 @@ impl SignalPlace<'_> {
         let (at, field) = (self.at(216, 8), "samples per data record");
         let samples: u64 = self.fields.number(at, 8, field, "a whole number above 0")?;
         let expected = if is_annotations {
-            (samples > MOST_ANNOTATION_SAMPLES).then_some("at most 4194304 in an annotation signal")
+            (samples > MOST_ANNOTATION_SAMPLES).then_some("at most 1048576 in an annotation signal")
         } else if samples == 0 {
             Some("a whole number above 0")
         } else if self.record_s > 0.0 && samples as f64 / self.record_s > MOST_RATE_HZ {

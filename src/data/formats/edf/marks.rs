@@ -3,7 +3,7 @@
 use super::annotation_list::{self, Broken, List};
 use super::reader::EdfReader;
 use crate::data::formats::tally::Tally;
-use crate::data::formats::{FormatError, FormatFault, Place, Strictness};
+use crate::data::formats::{FormatError, FormatFault, MOST_MARKS, Place, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Warning};
 
 impl EdfReader {
@@ -45,7 +45,12 @@ impl EdfReader {
                 for list in lists {
                     let is_keeper = keeper == Some(list.at);
                     self.note(record, &list, is_keeper, &mut odd);
-                    annotations.extend(self.marks_of(list, is_keeper));
+                    for mark in Self::marks_of(list, is_keeper, self.first_onset_s) {
+                        if annotations.len() >= MOST_MARKS {
+                            return Err(self.at(FormatFault::TooManyMarks { limit: MOST_MARKS }));
+                        }
+                        annotations.push(mark);
+                    }
                 }
             }
         }
@@ -83,9 +88,9 @@ impl EdfReader {
         }
     }
 
-    fn marks_of(&self, list: List, is_keeper: bool) -> impl Iterator<Item = Annotation> {
+    fn marks_of(list: List, is_keeper: bool, first_onset_s: f64) -> impl Iterator<Item = Annotation> {
         let List { onset: onset_text, duration, texts, .. } = list;
-        let onset = Onset::Seconds(seconds(&onset_text) - self.first_onset_s);
+        let onset = Onset::Seconds(seconds(&onset_text) - first_onset_s);
         // The empty text by which a record keeps time marks nothing.
         texts.into_iter().skip(usize::from(is_keeper)).map(move |text| Annotation {
             onset,

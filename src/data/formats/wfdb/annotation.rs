@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::printable;
 use crate::data::formats::tally::Tally;
-use crate::data::formats::{FormatFault, Strictness};
+use crate::data::formats::{FormatFault, MOST_MARKS, Strictness};
 use crate::signal::{Annotation, Onset, Origin, Warning, round_half_up};
 
 /// Symbols of the codes 0..=41; an empty one has no symbol.
@@ -48,8 +48,8 @@ pub(super) fn parse(bytes: &[u8], timeline: Timeline, strictness: Strictness) ->
     }
     let mut tape = Tape::default();
     let mut odd = Tally::default();
-    if let Err(at) = tape.run(bytes, &mut odd) {
-        let fault = FormatFault::AnnotationEnds { at };
+    if let Err(fault) = tape.run(bytes, &mut odd) {
+        let FormatFault::AnnotationEnds { at } = fault else { return Err(fault) };
         if strictness == Strictness::Strict {
             return Err(fault);
         }
@@ -94,12 +94,13 @@ struct Tape {
 }
 
 impl Tape {
-    /// Reads to the end; `Err` holds the first byte of an entry that is cut.
-    fn run(&mut self, bytes: &[u8], odd: &mut Tally) -> Result<(), u64> {
+    /// Reads to the end, or to an entry that is cut.
+    fn run(&mut self, bytes: &[u8], odd: &mut Tally) -> Result<(), FormatFault> {
         let mut cursor = Cursor { bytes, at: 0 };
         while cursor.left() > 0 {
             let at = cursor.at;
-            let [low, high] = cursor.take::<2>().ok_or(at)?;
+            let ends = || FormatFault::AnnotationEnds { at };
+            let [low, high] = cursor.take::<2>().ok_or_else(ends)?;
             let (code, step) = (high >> 2, u16::from_le_bytes([low, high & 0b11]));
             match code {
                 0 if step == 0 => return Ok(()),
@@ -108,15 +109,18 @@ impl Tape {
                     self.ticks = self.ticks.saturating_add(i64::from(step));
                     self.last = Last::Dropped;
                 }
+                1..=LAST_CODE if self.entries.len() >= MOST_MARKS => {
+                    return Err(FormatFault::TooManyMarks { limit: MOST_MARKS });
+                }
                 1..=LAST_CODE => self.entry(at, code, step),
                 SKIP => {
-                    let [b0, b1, b2, b3] = cursor.take::<4>().ok_or(at)?;
+                    let [b0, b1, b2, b3] = cursor.take::<4>().ok_or_else(ends)?;
                     let skip = i32::from_le_bytes([b2, b3, b0, b1]);
                     self.ticks = self.ticks.saturating_add(i64::from(skip));
                 }
                 NUM | SUB | CHN => self.modify(at, code, low, odd),
                 AUX => {
-                    let text = cursor.text(usize::from(low)).ok_or(at)?;
+                    let text = cursor.text(usize::from(low)).ok_or_else(ends)?;
                     self.auxiliary(at, text, odd);
                 }
                 _ => odd.add("reserved", place(at), || format!("annotation code {code} is reserved; passed over")),
@@ -396,6 +400,13 @@ mod tests {
             let marks = parse(cut, TIMELINE, Strictness::Lenient).unwrap();
             assert_eq!((marks.annotations.len() as u64, marks.warnings.len()), (at / 2, 1));
         }
+    }
+
+    #[test]
+    fn marks_beyond_number_are_refused() {
+        let bytes = word(1, 1).repeat(MOST_MARKS + 1);
+        let fault = parse(&bytes, TIMELINE, Strictness::Lenient).unwrap_err();
+        assert!(matches!(fault, FormatFault::TooManyMarks { limit: MOST_MARKS }));
     }
 
     #[test]

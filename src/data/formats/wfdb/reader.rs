@@ -14,7 +14,7 @@ use crate::signal::{Annotation, Span, Unit, Warning};
 /// The annotator whose marks are the reference of most databases.
 const REFERENCE: &str = "atr";
 
-/// A longer header or annotation file is damage; the second is a hundred hours of twenty marks a second.
+/// A longer header or annotation file is damage.
 const MOST_HEADER_BYTES: u64 = 1 << 20;
 const MOST_ANNOTATION_BYTES: u64 = 1 << 24;
 

@@ -8,6 +8,7 @@ use super::header::{RecordHeader, SignalHeader};
 use crate::base::printable;
 use crate::data::formats::file::{self, PagedFile, Part};
 use crate::data::formats::physical::Reach;
+use crate::data::formats::tally::Tally;
 use crate::data::formats::{FormatError, FormatFault, Place, Strictness, foreign};
 use crate::signal::{Span, Warning};
 
@@ -90,6 +91,7 @@ pub(super) fn check_gains(
     strictness: Strictness,
 ) -> Result<Vec<Warning>, FormatFault> {
     let mut warnings = Vec::new();
+    let mut odd = Tally::default();
     for (signal, slot) in signals.iter_mut().zip(slots) {
         let least = files.get(slot.file).map_or(-1.0, |file| f64::from(file.invalid()));
         let greatest = -1.0 - least;
@@ -97,7 +99,9 @@ pub(super) fn check_gains(
         let reach = Reach::of((physical(least), physical(greatest)), greatest - least);
         let place = Place::Line(signal.line);
         if reach.fits() {
-            warnings.extend(reach.coarse(place.to_string()));
+            if let Some(coarse) = reach.coarse() {
+                odd.add("coarse", place, || coarse);
+            }
             continue;
         }
         let fault = FormatFault::Field {
@@ -114,6 +118,7 @@ pub(super) fn check_gains(
         warnings.push(Warning { place: place.to_string(), message });
         (signal.gain, signal.baseline, signal.units) = (1.0, 0, String::new());
     }
+    warnings.extend(odd.into_warnings());
     Ok(warnings)
 }
 
