@@ -12,19 +12,22 @@ use crate::signal::Reject;
 pub(super) fn reject(stretch: ArrayView2<'_, f64>, recipe: &Recipe) -> Option<Reject> {
     // `Recipe::check` has refused units that are no voltage.
     let in_unit = |microvolts: f64| microvolts / recipe.unit.microvolts().unwrap_or(1.0);
-    // What will be stored is judged: single precision has no place for all that double precision has.
-    let stored = |x: &f64| *x as f32;
-    if stretch.iter().any(|x| !stored(x).is_finite()) {
-        return Some(Reject::NonFinite);
-    }
-    let (mut flat, mut largest) = (false, 0.0_f64);
+    let (mut finite, mut flat, mut largest) = (true, false, 0.0_f64);
     for channel in stretch.rows() {
-        let (low, high) = channel
-            .iter()
-            .map(stored)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(f64::from(x)), high.max(f64::from(x))));
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        for &x in channel {
+            // What will be stored is judged: single precision has no place for all that double precision has.
+            let x = x as f32;
+            finite &= x.is_finite();
+            low = if x < low { x } else { low };
+            high = if x > high { x } else { high };
+        }
+        let (low, high) = (f64::from(low), f64::from(high));
         flat |= high - low < in_unit(recipe.flat_uv);
         largest = largest.max(high.abs()).max(low.abs());
+    }
+    if !finite {
+        return Some(Reject::NonFinite);
     }
     if flat {
         Some(Reject::Flat)

@@ -1,6 +1,6 @@
 //! Events to windows: where they lie (plan), then their samples (cut).
 
-use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use serde::Serialize;
 
 use super::error::PreprocessError;
@@ -219,11 +219,8 @@ pub fn cut(
     let mut rows = Vec::with_capacity(places.len());
     for ((place, reject), mut row) in places.iter().zip(rejects).zip(samples.axis_iter_mut(Axis(0))) {
         let first = place.start - margin;
-        for (from, mut to) in signal.axis_iter(Axis(0)).zip(row.axis_iter_mut(Axis(0))) {
-            for (j, to) in to.iter_mut().enumerate() {
-                let t = (first + j as i64).clamp(0, n as i64 - 1);
-                *to = from[t as usize] as f32;
-            }
+        for (from, to) in signal.axis_iter(Axis(0)).zip(row.axis_iter_mut(Axis(0))) {
+            copy_repeating_ends(from, first, to);
         }
         let (left, right) = real_neighbours(row.view(), place, spec, n as i64);
         row.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
@@ -243,6 +240,19 @@ pub fn cut(
         });
     }
     (samples, rows)
+}
+
+/// Fills `to` with the samples from `first` on; before the first and after the last one those are repeated.
+fn copy_repeating_ends(from: ArrayView1<'_, f64>, first: i64, mut to: ArrayViewMut1<'_, f32>) {
+    let (n, length) = (from.len() as i64, to.len() as i64);
+    let inside = (-first).clamp(0, length);
+    let after = (n - first).clamp(inside, length);
+    let (mut before, mut rest) = to.view_mut().split_at(Axis(0), inside as usize);
+    let (mut middle, mut behind) = rest.view_mut().split_at(Axis(0), (after - inside) as usize);
+    before.fill(from[0] as f32);
+    let start = (first + inside).min(n) as usize;
+    middle.zip_mut_with(&from.slice(s![start..start + (after - inside) as usize]), |to, &x| *to = x as f32);
+    behind.fill(from[from.len() - 1] as f32);
 }
 
 /// How many stored samples before and after the stretch are real and without a gap.
