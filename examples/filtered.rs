@@ -35,7 +35,7 @@ fn filter(kind: SignalKind, input: &Path, output: &Path) -> Result<[usize; 2], b
         .channels
         .iter()
         .enumerate()
-        .map(|(channel, of)| Lead { channel, label: of.label.clone(), lead: of.label.clone() })
+        .map(|(channel, of)| Lead { channel, label: of.label.clone(), lead: of.label.clone(), unit: None })
         .collect();
     let samples = filtered(&recording, &leads, &Recipe::defaults(kind))?;
     let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();

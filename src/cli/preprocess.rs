@@ -1,5 +1,7 @@
 //! `biossl preprocess`: recordings to a store.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -50,7 +52,7 @@ impl Preprocess {
         let means = request::means(global, watch)?;
         let stale = if self.overwrite { Stale::Overwrite } else { Stale::Refuse };
         if self.dry_run {
-            output::print(global.form(), &DryRun::of(&pipeline, stale, &means)?).map_err(Failure::stdout)?;
+            output::print(global.form(), &Outlook::of(&pipeline, stale, &means)?).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
         let prepared = prepare(&pipeline, stale, &means)?;
@@ -143,12 +145,13 @@ fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> St
 
 /// At the very end, where they cannot be missed.
 fn failed_lines(failed: &[FailedFile]) -> String {
-    failed.iter().map(|one| format!("  failed, not in the store: {}: {}\n", one.id, one.reason)).collect()
+    let lines = failed.iter().map(|one| format!("  failed, not in the store: {}: {}", one.id, one.reason));
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 /// What making the store would take.
 #[derive(Serialize)]
-pub(super) struct DryRun {
+pub(super) struct Outlook {
     /// Always true: nothing was written.
     dry_run: bool,
     /// Whether the store stands already; then there is nothing to foresee.
@@ -157,14 +160,14 @@ pub(super) struct DryRun {
     forecast: Option<Forecast>,
 }
 
-impl DryRun {
+impl Outlook {
     pub(super) fn of(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Self, Failure> {
         let forecast = outlook(pipeline, stale, means)?;
         Ok(Self { dry_run: true, kept: forecast.is_none(), store: pipeline.store.clone(), forecast })
     }
 }
 
-impl Page for DryRun {
+impl Page for Outlook {
     fn page(&self) -> String {
         let Some(forecast) = &self.forecast else {
             return format!("{}: the store stands, nothing would be made\n", self.store.display());
@@ -188,7 +191,8 @@ impl Page for DryRun {
             classes.row([class_word(count.class.as_deref()), count.windows.to_string()]);
         }
         text += &classes.text(2);
-        text += &format!(
+        let _ = write!(
+            text,
             "  disk: {}{}{}\n  memory: at most {}{}{}\n  time: about {:.0} s, the disk's apart\n",
             megabytes(bytes),
             left(free_disk_bytes, "free"),

@@ -13,7 +13,7 @@ use crate::runs::Existing;
 use super::Global;
 use super::exit::{self, Failure};
 use super::output::{self, Page};
-use super::preprocess::DryRun;
+use super::preprocess::Outlook;
 use super::request::{self, Request};
 
 /// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
@@ -51,7 +51,7 @@ impl RunCommand {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
         if self.dry_run {
-            let outlook = DryRun::of(&pipeline, Stale::Refuse, &means)?;
+            let outlook = Outlook::of(&pipeline, Stale::Refuse, &means)?;
             output::print(global.form(), &outlook).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }

@@ -259,7 +259,7 @@ fn a_wrong_rate_is_named_with_both_remedies() {
     let mut bytes = fs::read(fixture("eegmmidb/S001/S001R04.edf")).unwrap();
     // Records of 1.25 s instead of 1 s: 128 Hz.
     bytes[244..248].copy_from_slice(b"1.25");
-    fs::write(folder.path().join("S001R04.edf"), bytes).unwrap();
+    biossl::base::write_atomically(&folder.path().join("S001R04.edf"), &bytes).unwrap();
     let corpus = corpus(SignalKind::Eeg, "eegmmidb", folder.path(), "runs = [4]");
     let out = folder.path().join("store.h5");
     let error = make(&corpus, &Recipe::defaults(SignalKind::Eeg), &out, 1).unwrap_err();

@@ -7,7 +7,7 @@ use crate::base::{SignalKind, overlay, parse_table};
 use crate::judging::downstream::RrChoice;
 use crate::judging::evaluate::ballots::Judged;
 use crate::numerics::metrics::Classes;
-use crate::signal::{SubjectId, WindowRow, WindowTable};
+use crate::signal::{FailedRecording, SubjectId, WindowRow, WindowTable};
 
 /// `people` persons with two rows each, labels 0 and 1.
 fn table(people: u32) -> WindowTable {
@@ -29,6 +29,7 @@ fn table(people: u32) -> WindowTable {
         subjects: (0..people).map(|person| SubjectId(format!("P{person:02}"))).collect(),
         classes: vec!["left".to_owned(), "right".to_owned()],
         rows: (0..2 * people).map(row).collect(),
+        failed: vec![FailedRecording { id: "r7".to_owned(), reason: "cut short".to_owned() }],
         ..WindowTable::default()
     }
 }
@@ -58,11 +59,9 @@ fn count_with(judged: &[Judged], people: u32, settings: &str) -> Result<Evaluate
     };
     let arms: Vec<ArmName> = arms.into_iter().enumerate().map(named).collect();
     let ballots = Ballots::of(judged, &table, &classes, |row| i64::from(row % 2) * 1000);
-    Evaluated::count(
-        &ballots,
-        &[],
-        &Counting { settings: &settings, arms: &arms, split_seed: 0, rate_hz: 100.0, known_overlap: &[], failed: &[] },
-    )
+    let (settings, arms, failed) = (&settings, &arms[..], &table.failed[..]);
+    let counting = Counting { settings, arms, split_seed: 0, rate_hz: 100.0, known_overlap: &[], failed };
+    Evaluated::count(&ballots, &[], &counting)
 }
 
 #[test]
@@ -83,6 +82,7 @@ fn folds_are_put_together_and_seeds_averaged() {
     assert_eq!(found.matrices[0].cells, [[3, 0], [3, 0]]);
     let page = found.to_string();
     assert!(page.contains("n = 3 people, no interval"), "{page}");
+    assert!(page.contains("1 recordings failed and are missing: r7"), "{page}");
     assert!(page.contains("median over seeds") && page.contains("0.500 [0.500, 0.500]"), "{page}");
 }
 
