@@ -9,6 +9,7 @@ mod demo;
 mod embed;
 mod evaluate;
 mod exit;
+mod init;
 mod inspect;
 mod list;
 mod output;
@@ -81,6 +82,8 @@ impl Global {
 enum Command {
     /// Run the whole road on small real recordings.
     Demo(demo::Demo),
+    /// Look at a folder of recordings and write a pipeline that fits it.
+    Init(init::Init),
     /// Tell what is in recordings: channels, units, rates, samples, annotations.
     Inspect(inspect::Inspect),
     /// Run a whole pipeline, from recordings to scores.
@@ -123,6 +126,7 @@ labels, lets a classifier use it, and scores that on people nobody trained on, b
 Try, in this order:
   biossl demo                                   the whole road on small real recordings, in minutes
   biossl inspect FILE                           what is in a recording of yours
+  biossl init FOLDER                            a pipeline that fits your recordings
   biossl run pipelines/mitdb-sacl.toml --set corpus.root=DIR
                                                 the whole road on MIT-BIH in DIR
 
@@ -168,6 +172,7 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
     match &cli.command {
         None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
         Some(Command::Inspect(command)) => command.run(global),
+        Some(Command::Init(command)) => command.run(global, watch),
         Some(Command::List(command)) => command.run(global),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),

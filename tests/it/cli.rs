@@ -413,3 +413,35 @@ fn a_signal_ends_inspect_at_once() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
+
+#[test]
+fn init_writes_a_pipeline_that_preprocess_takes_and_never_over_a_file() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // A folder of WFDB records, of EEGMMIDB, and of files called NAME_NUMBER.edf.
+    let own = folder.path().join("own");
+    biossl::base::write_atomically(&own.join("notes.txt"), b"no recording").unwrap();
+    for (person, file) in [("anna", "S001/S001R04"), ("ben", "S002/S002R01"), ("carla", "S003/S003R01")] {
+        std::fs::copy(fixture(&format!("eegmmidb/{file}.edf")), own.join(format!("{person}_1.edf"))).unwrap();
+    }
+    for (root, corpus, people) in
+        [(fixture("formats/svdb"), "mit-bih", 2), (fixture("eegmmidb"), "eegmmidb", 9), (own, "folder", 3)]
+    {
+        let out = path(&format!("{people}.toml"));
+        let written = json(&["init", root.to_str().unwrap(), "--out", &out, "--json"], 0);
+        assert_eq!((&written["corpus"], &written["people"]), (&corpus.into(), &people.into()), "{written}");
+        assert_eq!(written["refused"], Value::Null, "{written}");
+        let store = path(&format!("{people}.h5"));
+        let output = biossl(&["preprocess", &out, "--store", &store, "--dry-run", "--quiet"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let before = std::fs::read(&out).unwrap();
+        let again = biossl(&["init", root.to_str().unwrap(), "--out", &out]);
+        assert_eq!((again.status.code(), std::fs::read(&out).unwrap()), (Some(2), before));
+    }
+    let text = std::fs::read_to_string(path("3.toml")).unwrap();
+    assert!(text.contains("# ? look whether these are the people that the names tell: anna, ben, carla"), "{text}");
+    assert!(text.contains("pattern = \"{subject}_{run}.edf\"") && text.contains("marks = [\"T1\"]"), "{text}");
+    let nothing = biossl(&["init", &path("own/none"), "--out", &path("none.toml")]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(!folder.path().join("none.toml").exists());
+}

@@ -37,6 +37,12 @@ pub(super) struct Facts {
 }
 
 impl Database {
+    /// Whether it has a record of that name; `other` has any.
+    pub fn has(self, record: &str) -> bool {
+        let records = self.facts().records;
+        records.is_empty() || records.contains(&record)
+    }
+
     /// What is known of it.
     ///
     /// # Source

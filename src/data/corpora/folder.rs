@@ -387,7 +387,7 @@ impl Corpus for Folder {
         let pattern = self.checked_pattern()?;
         let people = self.people()?;
         let (mut found, mut all) = (Listing::default(), Vec::new());
-        for (path, relative) in listing::recordings_below(NAME, &self.root)? {
+        for (path, relative) in listing::recordings_below(&self.root)? {
             let id = relative.rsplit_once('.').map_or(&*relative, |(id, _)| id).to_owned();
             let Some(fields) = self.read_path(&pattern, &path, &relative)? else {
                 found.excluded.push(Excluded { id, reason: "its path does not fit the pattern".to_owned() });

@@ -35,12 +35,15 @@ const ENDINGS: [&str; 3] = ["hea", "edf", "bdf"];
 
 /// The recordings below a folder, by ending, and their paths from it with `/` between the parts; in order of path.
 /// Hidden files and folders are passed over, a link that leads back is not followed twice.
-pub(super) fn recordings_below(corpus: &'static str, root: &Path) -> Result<Vec<(PathBuf, String)>, CorpusError> {
+///
+/// # Errors
+/// A folder that cannot be listed, a name that is no UTF-8.
+pub fn recordings_below(root: &Path) -> Result<Vec<(PathBuf, String)>, CorpusError> {
     let mut entered = BTreeSet::new();
     let mut open = vec![(root.to_owned(), String::new())];
     let mut found = Vec::new();
     while let Some((folder, prefix)) = open.pop() {
-        let at = |source| CorpusError::Folder { corpus, root: folder.clone(), source };
+        let at = |source| CorpusError::Folder { corpus: "folder", root: folder.clone(), source };
         if !entered.insert(folder.canonicalize().map_err(at)?) {
             continue;
         }

@@ -63,12 +63,6 @@ impl MitBih {
         SubjectId(same.map_or(record, |(_, person)| person).to_owned())
     }
 
-    /// Whether the database has the record; one without a list has any.
-    fn knows(&self, record: &str) -> bool {
-        let records = self.database.facts().records;
-        records.is_empty() || records.contains(&record)
-    }
-
     /// The event of a mark; `None`: it is no beat.
     fn beat(&self, of: &RecordingRef, mark: &Annotation) -> Result<Option<Event>, CorpusError> {
         let class = aami::class(&mark.text);
@@ -143,7 +137,7 @@ impl Corpus for MitBih {
             }
             _ => {}
         }
-        if let Some(record) = self.exclude.iter().find(|record| !self.knows(record)) {
+        if let Some(record) = self.exclude.iter().find(|record| !self.database.has(record)) {
             return wrong("exclude", format!("`{record}`"), facts.pattern);
         }
         if self.leads.is_empty() {
@@ -164,7 +158,7 @@ impl Corpus for MitBih {
         let pattern = self.database.facts().pattern;
         let mut found = Listing::default();
         for (path, id) in listing::files(NAME, &self.root, "hea")? {
-            if !self.knows(&id) {
+            if !self.database.has(&id) {
                 return Err(CorpusError::UnknownSubject { corpus: NAME, path, pattern: pattern.to_owned() });
             }
             if self.exclude.contains(&id) {

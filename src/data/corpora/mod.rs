@@ -25,6 +25,7 @@ pub use beat_databases::Database;
 pub use eegmmidb::Eegmmidb;
 pub use error::CorpusError;
 pub use folder::{BadChannels, Folder, LabelSource, UnitsFrom, Unmatched};
+pub use listing::recordings_below;
 pub use marks::{ClassMarks, Unknown};
 pub use mit_bih::MitBih;
 
@@ -131,6 +132,20 @@ pub trait Corpus: Send + Sync {
     /// Classes that stand in no training role and in no pool.
     fn pool_excludes(&self) -> Vec<u16> {
         Vec::new()
+    }
+}
+
+/// Whether a mark of WFDB has a standard meaning, as a beat or as something else.
+pub fn knows_beat_mark(symbol: &str) -> bool {
+    aami::class(symbol).is_some() || aami::is_no_beat(symbol)
+}
+
+/// The subject that a pattern of corpus `folder` reads from a path (its parts joined by `/`); `None`: it does not fit,
+/// or not in one way.
+pub fn person_of(pattern: &str, path: &str) -> Option<String> {
+    match path_pattern::Pattern::parse(pattern).ok()?.fit(path) {
+        path_pattern::Fit::One(found) => found.get(path_pattern::Field::Subject).map(str::to_owned),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "damaged files are made in temporary folders")]
 
+mod folder; // recordings of one's own
 mod formats; // recordings: headers, signal files, annotations
 mod pipeline; // pipelines and the command line
 mod recordings; // corpora and preprocessing
