@@ -373,7 +373,9 @@ impl fmt::Display for Proof {
         let classes = self.classes();
         writeln!(f, "split {} (fold {}, seed {}), hash {}", self.plan, self.fold, self.seed, short(&self.split_hash))?;
         write!(f, "  {:<12}{:>9}{:>12}{:>10}", "role", "subjects", "recordings", "windows")?;
-        classes.iter().try_for_each(|class| write!(f, "{class:>9}"))?;
+        // Class names are the user's: a column is as wide as its head.
+        let width = |class: &str| (class.chars().count() + 2).max(9);
+        classes.iter().try_for_each(|class| write!(f, "{class:>0$}", width(class)))?;
         writeln!(f)?;
         let rows = [
             (Train::NAME, &self.roles.train),
@@ -385,28 +387,30 @@ impl fmt::Display for Proof {
             let (subjects, recordings) = (role.subjects.len(), role.recordings.len());
             write!(f, "  {name:<12}{subjects:>9}{recordings:>12}{:>10}", role.windows)?;
             for class in &classes {
-                write!(f, "{:>9}", role.windows_per_class.get(*class).copied().unwrap_or(0))?;
+                let windows = role.windows_per_class.get(*class).copied().unwrap_or(0);
+                write!(f, "{windows:>0$}", width(class))?;
             }
             writeln!(f)?;
         }
         let shared = |of: fn(&Intersection) -> usize| self.intersections.iter().map(of).sum::<usize>();
-        writeln!(
-            f,
-            "  shared between roles: {} subjects, {} recordings, {} file contents, {} overlapping windows",
-            shared(|pair| pair.subjects.len()),
-            shared(|pair| pair.recordings.len()),
-            shared(|pair| pair.content_hashes.len()),
-            shared(|pair| pair.overlapping_windows),
-        )?;
+        let (contents, windows) = (shared(|pair| pair.content_hashes.len()), shared(|pair| pair.overlapping_windows));
         if self.scope.is_within() {
             let parted = if self.scope == Scope::Runs { "runs" } else { "recordings" };
             let least = self.intersections.iter().filter_map(|pair| pair.least_gap_samples).min();
-            let least = least.map_or_else(String::new, |least| format!(", {least} or more are kept"));
+            let least = least.map_or_else(String::new, |least| format!(", the least that is kept is {least}"));
+            let (stretches, gap) = (self.pieces.len(), self.gap_samples);
             writeln!(
                 f,
-                "  within people: their {parted} are parted, {} stretches, a gap of {} samples is asked for{least}",
-                self.pieces.len(),
-                self.gap_samples
+                "  everybody is in every role: their {parted} are parted into {stretches} stretches; the gap is {gap} \
+                 samples{least}\n  shared between roles: {contents} file contents under two names, {windows} \
+                 overlapping windows"
+            )?;
+        } else {
+            let (subjects, recordings) = (shared(|pair| pair.subjects.len()), shared(|pair| pair.recordings.len()));
+            writeln!(
+                f,
+                "  shared between roles: {subjects} subjects, {recordings} recordings, {contents} file contents, \
+                 {windows} overlapping windows"
             )?;
         }
         for [one, other] in &self.known_overlap {
