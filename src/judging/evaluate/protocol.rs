@@ -7,7 +7,7 @@ use candle_core::Device;
 use serde::Serialize;
 
 use crate::base::{Choice, Chosen};
-use crate::data::splits::{Split, TestLedger};
+use crate::data::splits::{Scope, Split, TestLedger};
 use crate::data::store::Store;
 use crate::judging::downstream::{Bench, Configuration, Data, Downstream, FineTune, Fitted, RrChoice, Start};
 use crate::learning::nn::{Encoder, Group};
@@ -72,6 +72,7 @@ pub struct Evaluation<'a> {
     judged: Vec<Judged>,
     efforts: Vec<ArmEffort>,
     known_overlap: Vec<[String; 2]>,
+    scope: Scope,
     /// Names of the pretrained arms, in order.
     encoders: Vec<String>,
 }
@@ -107,6 +108,7 @@ impl<'a> Evaluation<'a> {
             efforts: Vec::new(),
             encoders: Vec::new(),
             known_overlap: Vec::new(),
+            scope: Scope::People,
         })
     }
 
@@ -116,6 +118,7 @@ impl<'a> Evaluation<'a> {
     /// A stop request; whatever fitting, the split or its ledger report.
     pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
         round.split.proof().known_overlap.clone_into(&mut self.known_overlap);
+        self.scope = round.split.proof().scope;
         let classes = Arc::clone(&self.classes);
         self.encoders = round.arms.iter().map(|arm| arm.name.to_owned()).collect();
         let with =
@@ -249,7 +252,7 @@ impl<'a> Evaluation<'a> {
         let known_overlap = &self.known_overlap;
         let failed = &self.store.table().failed;
         let counting = Counting { settings, arms: &arms, split_seed, rate_hz, known_overlap, failed };
-        Evaluated::count(&ballots, &self.efforts, &counting)
+        Ok(Evaluated { scope: self.scope, ..Evaluated::count(&ballots, &self.efforts, &counting)? })
     }
 
     /// Sample of a row's mark; where the window is read from, for windows without a mark.

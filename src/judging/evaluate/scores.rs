@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::splits::Scope;
 use crate::judging::downstream::Effort;
 use crate::numerics::metrics::{
     Bootstrap, Confusion, Estimate, Formula, METRICS, Metric, Predictions, Resamples, metric,
@@ -116,6 +117,8 @@ pub struct Evaluated {
     pub seeds: Vec<u64>,
     /// Pairs of ids that are one person in two roles, by declaration of the split; said with every score.
     pub known_overlap: Vec<[String; 2]>,
+    /// What the split parted: people, or runs or time of every person.
+    pub scope: Scope,
     /// Recordings that are missing in the store because they failed and the recipe allowed it.
     pub failed: Vec<FailedRecording>,
     /// Seconds at the beginning of each recording that are in no score.
@@ -194,6 +197,7 @@ impl Evaluated {
             seeds: in_order(ballots.sheets.iter().map(|sheet| sheet.seed)),
             skip_s: settings.skip_s(),
             known_overlap: counting.known_overlap.to_vec(),
+            scope: Scope::People,
             failed: counting.failed.to_vec(),
         })
     }

@@ -275,6 +275,9 @@ impl fmt::Display for Evaluated {
             if seeds.len() == 1 { " (one alone)" } else { "s" },
             seeds.join(" "),
         )?;
+        if self.scope.is_within() {
+            writeln!(f, "within people: each was trained on, too; nothing here says how a new person is read")?;
+        }
         for [one, other] in &self.known_overlap {
             writeln!(f, "one person in two roles: {one} learns, {other} is tested; every score below counts them")?;
         }
