@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,9 @@ use super::terminal;
 /// Every check is made: checksums, lengths, time keeping. Several files give an array, a folder always; a file that
 /// fails stands in it as `{path, error, help}` and makes the exit code 1.
 #[derive(Debug, Args)]
+#[command(after_help = "Every check is made: checksums, lengths, time keeping; what is odd but legal is a warning.\n\
+    Several files give an array, a folder always; a file that fails stands in it as {path, error, help}\n\
+    and makes the exit code 1. What is read and what is refused by name: docs/formats.md.")]
 pub(super) struct Inspect {
     /// EDF, EDF+ or BDF files; WFDB records by their .hea or without an ending; folders of such, looked through to
     /// their depth.
@@ -225,7 +229,7 @@ impl Page for Seen {
         }
         text += &marks(&summary.annotations);
         for warning in &summary.warnings {
-            text += &format!("  warning: {warning}\n");
+            let _ = writeln!(text, "  warning: {warning}");
         }
         text
     }

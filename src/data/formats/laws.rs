@@ -1,6 +1,7 @@
 //! Laws of whole readers on made files: slices equal the whole, stored values equal a plain decoding, no bytes panic,
 //! and what a header claims beyond the file is never believed.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -70,7 +71,8 @@ fn wfdb(n_frames: usize, files: &[(bool, Signals)], samples: &[i32]) -> Made {
             let checksum = own.iter().fold(0_i16, |sum, &sample| sum.wrapping_add(sample as i16));
             let initial = own.first().copied().unwrap_or(0);
             let format = if *is_212 { 212 } else { 16 };
-            header += &format!("{index}.dat {format}x{per_frame}:{skew}+{index} 4(3)/mV 12 0 {initial} {checksum} 0\n");
+            let layout = format!("{index}.dat {format}x{per_frame}:{skew}+{index}");
+            let _ = writeln!(header, "{layout} 4(3)/mV 12 0 {initial} {checksum} 0");
         }
         for ((per_frame, skew), own) in signals.iter().zip(own) {
             // Late by whole frames, halves up; the least code is no sample, and neither is what lies past the end.
@@ -89,7 +91,10 @@ fn edf(is_bdf: bool, n_records: usize, per_record: &[usize], samples: &[i32]) ->
     let n = per_record.len();
     let (mut stored, mut next) = (vec![Vec::new(); n], samples.iter().cycle());
     let columns = |width: usize, text: &dyn Fn(usize) -> String| -> String {
-        (0..n).map(|signal| format!("{:<width$}", text(signal))).collect()
+        (0..n).fold(String::new(), |mut line, signal| {
+            let _ = write!(line, "{:<width$}", text(signal));
+            line
+        })
     };
     let (dmin, dmax) = if is_bdf { (-8_388_608, 8_388_607) } else { (-32768, 32767) };
     let text = [

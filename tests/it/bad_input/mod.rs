@@ -27,7 +27,7 @@ const MEMORY_KIB: u64 = 500_000;
 /// Processor seconds; the load of the machine has no part in them.
 const CPU_S: u64 = 5;
 /// After that a program waits for something that never comes.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_mins(1);
 
 /// Runs the program under the limits. `ulimit` of the shell sets them: no crate in the tree does it without `unsafe`.
 fn limited(arguments: &[&str]) -> Output {
