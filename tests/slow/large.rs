@@ -1,5 +1,7 @@
 //! A store larger than the memory that the program may have.
 
+#![expect(clippy::disallowed_methods, reason = "made-up records in a temporary folder")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

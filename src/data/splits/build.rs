@@ -50,7 +50,7 @@ impl Assignment {
 
     /// An assignment of stretches of each person's recordings, at least `gap` samples apart where they share one.
     pub(super) fn within(plan: &'static str, seed: u64, (scope, gap): (Scope, i64), stretches: Vec<Stretch>) -> Self {
-        Self { scope, gap, stretches, ..Self::new(plan, seed, 0) }
+        Self { scope, stretches, gap, ..Self::new(plan, seed, 0) }
     }
 
     /// Leaves a recording out, with the reason for the proof.

@@ -244,12 +244,12 @@ impl Proof {
             (Validation::NAME, &self.roles.validation),
             (Test::NAME, &self.roles.test),
         ];
-        let some = roles.iter().filter(|(_, role)| !role.rejects.is_empty());
-        some.map(|(name, role)| {
+        let mut lines = String::new();
+        for (name, role) in roles.iter().filter(|(_, role)| !role.rejects.is_empty()) {
             let counts: Vec<String> = role.rejects.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-            format!("  rejected in {name}: {}\n", counts.join(", "))
-        })
-        .collect()
+            lines.extend(["  rejected in ", name, ": ", &counts.join(", "), "\n"]);
+        }
+        lines
     }
 
     /// The class names that occur in any role, in order.

@@ -88,7 +88,9 @@ impl Plan for WithinRun {
             }
         }
         let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Runs, gap), stretches);
-        out.iter().for_each(|&recording| assignment.exclude(recording, "its run is in no list of the plan"));
+        for recording in out {
+            assignment.exclude(recording, "its run is in no list of the plan");
+        }
         Ok(vec![Split::build(table, context, assignment)?])
     }
 
@@ -170,7 +172,9 @@ impl Plan for WithinTime {
             stretches.push(stretch(Test::NAME, samples - test, test));
         }
         let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Time, gap), stretches);
-        short.iter().for_each(|&recording| assignment.exclude(recording, "not longer than its two gaps"));
+        for recording in short {
+            assignment.exclude(recording, "not longer than its two gaps");
+        }
         Ok(vec![Split::build(table, context, assignment)?])
     }
 

@@ -345,7 +345,7 @@ mod laws {
                     prop_assert_eq!(near, None, "{} and {} near sample {} of {}", a, b, sample, recording);
                 }
             }
-            for id in split.proof().roles.train.subjects.iter() {
+            for id in &split.proof().roles.train.subjects {
                 prop_assert!(split.proof().roles.test.subjects.contains(id));
             }
         }

@@ -19,7 +19,7 @@ impl Map {
     /// [`StoreFault::Truncated`] when the file ends before them.
     pub(super) fn open(file: &File, offset: u64, n_bytes: usize) -> Result<Self, StoreFault> {
         let found = file.metadata().map_err(StoreFault::io("reading the file's size"))?.len();
-        let end = offset.checked_add(n_bytes as u64).unwrap_or(u64::MAX);
+        let end = offset.saturating_add(n_bytes as u64);
         if end > found {
             return Err(StoreFault::Truncated { needed: end, found });
         }

@@ -165,8 +165,8 @@ fn check_lists(table: &WindowTable, header: &StoreHeader) -> Result<(), StoreFau
     }
     let mut ids: Vec<&str> = table.recordings.iter().map(|entry| entry.id.as_str()).collect();
     ids.sort_unstable();
-    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(StoreFault::value("recordings/id", format!("{} stands twice", twice[0])));
+    if let Some((twice, _)) = ids.iter().zip(ids.iter().skip(1)).find(|(one, next)| one == next) {
+        return Err(StoreFault::value("recordings/id", format!("{twice} stands twice")));
     }
     if let Some(class) = header.pool_excludes.iter().find(|class| usize::from(**class) >= table.classes.len()) {
         return Err(StoreFault::value(attribute::POOL_EXCLUDES, format!("there is no class {class}")));
