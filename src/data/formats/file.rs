@@ -142,6 +142,18 @@ mod tests {
         assert!(matches!(about(&link, Part::Named).unwrap_err(), FormatFault::DeadLink { annexed: true, .. }));
     }
 
+    #[test]
+    fn pieces_across_the_end_of_a_page_are_whole() {
+        let bytes: Vec<u8> = (0..3 * LITTLE_BYTES).map(|i| (i % 251) as u8).collect();
+        let (_folder, path) = made(&bytes);
+        for beyond in 0..3 {
+            let mut file = PagedFile::open(&path, Part::Named).unwrap();
+            assert_eq!(file.bytes(0, 10).unwrap(), &bytes[..10]);
+            let at = LITTLE_BYTES - 5;
+            assert_eq!(file.bytes(at as u64, 5 + beyond).unwrap(), &bytes[at..LITTLE_BYTES + beyond]);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
