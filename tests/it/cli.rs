@@ -156,6 +156,22 @@ fn absent_device_is_a_mistake_and_nothing_is_written() {
 }
 
 #[test]
+fn list_cites_every_objective_as_bibtex() {
+    let sources = json(&["list", "objective", "--cite", "--json"], 0)["sources"].clone();
+    let sources = sources.as_array().unwrap();
+    let objectives = json(&["list", "objective", "--json"], 0)["families"][0]["members"].clone();
+    for objective in objectives.as_array().unwrap() {
+        let cited = sources.iter().any(|source| source["cited_by"].as_array().unwrap().contains(&objective["name"]));
+        assert!(cited, "{objective}");
+    }
+    // Everything that is cited anywhere stands in the bibliography: no family makes the command fail.
+    let all = stdout(&biossl(&["list", "--cite"]));
+    for key in ["@inproceedings{he2020moco,", "@inproceedings{wu2018npid,", "@article{moody2001mitbih,"] {
+        assert_eq!(all.matches(key).count(), 1, "{key}");
+    }
+}
+
+#[test]
 fn list_gives_every_family_with_defaults() {
     let catalogue = json(&["list", "--json"], 0);
     let families: Vec<&str> =

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::learning::awareness::Negatives;
     use crate::learning::objectives::testkit::{
-        Built, agrees_with_differences, golden, golden_rule, loss_and_gradient, plain, rows_of,
+        Built, agrees_with_differences, golden, golden_rule, loss_and_gradient, number, plain, rows_of,
     };
 
     fn built(temperature: f64, dtype: DType) -> Built {
@@ -213,6 +213,14 @@ mod tests {
         agrees_with_differences(score, |a| slow(a, &b, 0.3), &a);
         let score = |b: &Tensor| scored(&built, Negatives::All, &a, b).total;
         agrees_with_differences(score, |b| slow(&a, b, 0.3), &b);
+    }
+
+    #[test]
+    fn orthonormal_rows_give_the_logarithm_of_their_number() {
+        let rows = Tensor::eye(8, DType::F64, &candle_core::Device::Cpu).unwrap();
+        let (a, b) = (rows.narrow(0, 0, 4).unwrap(), rows.narrow(0, 4, 4).unwrap());
+        let found = number(&scored(&built(0.1, DType::F64), Negatives::All, &a, &b).total);
+        assert!((found - 7.0_f64.ln()).abs() < 1e-9, "{found}");
     }
 
     #[test]

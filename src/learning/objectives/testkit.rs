@@ -142,15 +142,15 @@ pub(super) fn agrees_with_differences(loss: impl Fn(&Tensor) -> Tensor, slow: im
 pub(super) mod plain {
     use candle_core::{DType, Tensor};
 
-    pub(in super::super) fn rows(x: &Tensor) -> Vec<Vec<f64>> {
+    pub(in crate::learning::objectives) fn rows(x: &Tensor) -> Vec<Vec<f64>> {
         x.to_dtype(DType::F64).unwrap().to_vec2().unwrap()
     }
 
-    pub(in super::super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    pub(in crate::learning::objectives) fn dot(a: &[f64], b: &[f64]) -> f64 {
         a.iter().zip(b).map(|(a, b)| a * b).sum()
     }
 
-    pub(in super::super) fn unit(x: &Tensor) -> Vec<Vec<f64>> {
+    pub(in crate::learning::objectives) fn unit(x: &Tensor) -> Vec<Vec<f64>> {
         let scaled = |row: Vec<f64>| {
             let length = dot(&row, &row).sqrt();
             row.into_iter().map(|x| x / length).collect()

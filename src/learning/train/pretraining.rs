@@ -150,11 +150,7 @@ pub fn pretrain(
         let share = negatives.mask(&rows[..rows.len().min(SAMPLE)], rows).made_of.masked_share();
         record.watch.progress().caution(&format!("{caution}; {:.1} % of the pairs are masked", 100.0 * share));
     }
-    let kept = order.objective.choice.memory_bytes(n_windows, batch);
-    enough_memory(kept, available_memory())?;
-    if kept > 0 {
-        record.watch.progress().say(&format!("the objective keeps {:.1} MiB beside the weights", kept as f64 / MIB));
-    }
+    tell_memory(order.objective.choice.memory_bytes(n_windows, batch), record.watch)?;
     let n_subjects = data.pool.subjects().len();
     let learner = Learner::new(encoder, &*order.objective.choice, (order.awareness, negatives, n_subjects), run)?;
 
@@ -207,6 +203,15 @@ fn monitor<'a>(
         reason: "nobody is given whom it could look at".to_owned(),
     })?;
     Ok(Some(Monitor::new(settings, data.store, people, steps)))
+}
+
+/// Says what an objective keeps beside the weights, if it keeps something and it fits.
+fn tell_memory(kept: u64, watch: &Watch) -> Result<(), TrainError> {
+    enough_memory(kept, available_memory())?;
+    if kept > 0 {
+        watch.progress().say(&format!("the objective keeps {:.1} MiB beside the weights", kept as f64 / MIB));
+    }
+    Ok(())
 }
 
 /// Refuses an objective whose memory would not fit into what is free; a system that does not tell is believed.

@@ -10,7 +10,7 @@ use super::*;
 use crate::base::{Purpose, SignalKind, StreamKey, canonical_json, parse_table};
 use crate::data::splits::{DrawContext, PLANS, RejectScope, Split};
 use crate::data::store::{self, Compression, Store, StoreHeader};
-use crate::learning::augment::AugmentationConfig;
+use crate::learning::augment::{AugmentationConfig, Jigsaw, WaferMap, WaferViews};
 use crate::signal::{
     Normalisation, RecordingEntry, Reject, SubjectId, Unit, WindowChannel, WindowRow, WindowSpec, WindowTable,
 };
@@ -221,6 +221,38 @@ fn without_transforms_a_view_is_the_normalised_window_at_its_position() {
         }
     }
     assert_eq!(positions, (0..=10).collect(), "every position comes");
+}
+
+#[test]
+fn views_of_a_pretext_task_come_after_the_augmented_ones_and_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = made_store(folder.path(), &table());
+    let split = split(&store);
+    let make = || PoolLoader::new(&store, split.pool(), &AugmentationConfig::none(), LOADING).unwrap();
+    let wafer = make().with_pretext(Some(std::sync::Arc::new(WaferViews { change: WaferMap::Roll })));
+    let batch = wafer.step(7).unwrap();
+    assert_eq!(batch.views.len(), 4);
+    for i in 0..batch.rows.len() {
+        assert_eq!(window(&batch, 2, i), window(&batch, 0, i), "the plain window");
+        let sorted = |view| {
+            let mut samples = window(&batch, view, i).row(0).to_vec();
+            samples.sort_by(f32::total_cmp);
+            samples
+        };
+        assert_eq!(sorted(3), sorted(2));
+    }
+    assert_eq!(wafer.step(7).unwrap(), batch);
+    let turned = (0..20).filter(|step| {
+        let batch = wafer.step(*step).unwrap();
+        batch.views[2] != batch.views[3]
+    });
+    assert_eq!(turned.count(), 20);
+    let jigsaw = make().with_pretext(Some(std::sync::Arc::new(Jigsaw::new(20, 3, 4, 0.0, 6).unwrap())));
+    let batch = jigsaw.step(0).unwrap().into_batch(&candle_core::Device::Cpu).unwrap();
+    let (n, piece) = (batch.len(), 4);
+    let lengths: Vec<usize> = batch.views.iter().map(|view| view.dims()[2]).collect();
+    assert_eq!((lengths, batch.views[2].dims()), (vec![20, 20, piece, piece, piece], &[n, CHANNELS, piece][..]));
+    assert_eq!(batch.rows.len(), 5);
 }
 
 #[test]
