@@ -192,13 +192,4 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn parser_is_consistent() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;
