@@ -135,6 +135,7 @@ Try, in this order:
 
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
+    use Command::{Compare, Completions, Inspect, List, Man, Split, Verify};
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -146,16 +147,9 @@ pub fn main() -> ExitCode {
     let watch = Watch::new(terminal::progress(cli.global.quiet));
     // Commands that look at no flag keep the usual effect of a signal.
     let stop = match &cli.command {
-        None
-        | Some(
-            Command::Inspect(_)
-            | Command::List(_)
-            | Command::Split(_)
-            | Command::Compare(_)
-            | Command::Verify(_)
-            | Command::Completions(_)
-            | Command::Man(_),
-        ) => StopSignal::default(),
+        None | Some(Inspect(_) | List(_) | Split(_) | Compare(_) | Verify(_) | Completions(_) | Man(_)) => {
+            StopSignal::default()
+        }
         Some(_) => StopSignal::listen(&watch.stop_flag()),
     };
     exit::end(run(&cli, &watch), stop.number())
