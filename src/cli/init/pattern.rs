@@ -88,3 +88,59 @@ fn plain(seen: &[Seen]) -> Vec<String> {
     }
     patterns
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cli::init::look::Marks;
+
+    fn guess(paths: &[&str], bids: bool) -> Option<(String, bool, Vec<String>)> {
+        let seen = |path: &&str| Seen {
+            relative: (*path).to_owned(),
+            path: path.into(),
+            format: "edf",
+            duration_s: 1.0,
+            channels: Vec::new(),
+        };
+        let (failed, words, columns) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let seen = paths.iter().map(seen).collect();
+        let found = Found { seen, failed, bids, marks: Marks::Nowhere, words, marks_of: 0, columns };
+        pattern(&found).map(|guess| (guess.text, guess.sure, guess.sessions))
+    }
+
+    fn text(paths: &[&str]) -> Option<String> {
+        guess(paths, false).map(|(text, sure, _)| {
+            assert!(!sure);
+            text
+        })
+    }
+
+    #[test]
+    fn entities_of_bids_become_placeholders() {
+        let paths = [
+            "sub-01/ses-pre/eeg/sub-01_ses-pre_task-a_run-1_eeg.edf",
+            "sub-02/ses-post/eeg/sub-02_ses-post_task-b_run-2_eeg.edf",
+        ];
+        let expected = "sub-{subject}/ses-{session}/eeg/sub-{subject}_ses-{session}_task-*_run-{run}_eeg.edf";
+        let sessions = vec!["post".to_owned(), "pre".to_owned()];
+        assert_eq!(guess(&paths, true), Some((expected.to_owned(), true, sessions)));
+        let numbered = guess(&["sub-a/ses-1/eeg/sub-a_ses-1_eeg.bdf"], true).unwrap();
+        assert_eq!(
+            numbered,
+            ("sub-{subject}/ses-{session}/eeg/sub-{subject}_ses-{session}_eeg.bdf".to_owned(), true, vec![])
+        );
+    }
+
+    #[test]
+    fn plain_names_are_proposed_never_sure() {
+        assert_eq!(text(&["anna_1.edf", "b_c_12.edf"]).as_deref(), Some("{subject}_{run}.edf"));
+        assert_eq!(text(&["anna_a.edf", "ben_b.edf"]).as_deref(), Some("{subject}_*.edf"));
+        assert_eq!(text(&["anna.edf", "ben b.bdf"]).as_deref(), Some("{subject}.*"));
+        assert_eq!(text(&["p1/p1_1.hea", "p2/p2_3.hea"]).as_deref(), Some("{subject}/{subject}_{run}.hea"));
+        assert_eq!(text(&["p1/night.edf", "p2/day.edf"]).as_deref(), Some("{subject}/*.edf"));
+        assert_eq!(text(&["p1/x/1.edf", "p2/y/2.edf"]).as_deref(), Some("{subject}/*/*.edf"));
+        assert_eq!(text(&["a.edf", "x/b.edf"]), None);
+    }
+}
