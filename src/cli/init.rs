@@ -98,12 +98,8 @@ impl Page for Written {
         let people = self.people.map_or_else(|| "people not known".to_owned(), |n| format!("{n} people"));
         let mut text =
             format!("{}: corpus {}, {} recordings, {people}\n", self.pipeline.display(), self.corpus, self.recordings);
-        for words in &self.open {
-            text += &format!("  ? {words}\n");
-        }
-        if let Some(refused) = &self.refused {
-            text += &format!("  not complete: {refused}\n");
-        }
+        text.extend(self.open.iter().map(|words| format!("  ? {words}\n")));
+        text.extend(self.refused.iter().map(|refused| format!("  not complete: {refused}\n")));
         text + &format!("next: {}\n", self.next)
     }
 }

@@ -22,6 +22,7 @@ mod run;
 mod shell;
 mod signals;
 mod split;
+mod teach;
 mod terminal;
 mod verify;
 
@@ -116,23 +117,6 @@ enum Command {
     Man(shell::Manual),
 }
 
-/// The screen of `biossl` alone.
-const TEACH: &str = "\
-biossl: self-supervised learning on biosignals.
-
-It turns EEG and ECG recordings (WFDB, EDF, EDF+) into windows, pretrains an encoder on the training people without
-labels, lets a classifier use it, and scores that on people nobody trained on, beside controls.
-
-Try, in this order:
-  biossl demo                                   the whole road on small real recordings, in minutes
-  biossl inspect FILE                           what is in a recording of yours
-  biossl init FOLDER                            a pipeline that fits your recordings
-  biossl run pipelines/mitdb-sacl.toml --set corpus.root=DIR
-                                                the whole road on MIT-BIH in DIR
-
-`biossl list` shows what a pipeline can choose from, `biossl COMMAND --help` tells the rest.
-";
-
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
     use Command::{Compare, Completions, Inspect, List, Man, Split, Verify};
@@ -164,7 +148,7 @@ fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
             .map_err(|error| Failure::Usage(format!("cannot start {threads} threads: {error}")))?;
     }
     match &cli.command {
-        None => output::text(TEACH).map_err(Failure::stdout).map(|()| exit::DONE),
+        None => output::text(teach::SCREEN).map_err(Failure::stdout).map(|()| exit::DONE),
         Some(Command::Inspect(command)) => command.run(global),
         Some(Command::Init(command)) => command.run(global, watch),
         Some(Command::List(command)) => command.run(global),

@@ -139,15 +139,18 @@ impl Seen {
 
     /// A mark in the file, or a row of a table: its word and duration. What cannot be read has none here; preprocessing
     /// tells why.
-    fn annotations(&self) -> Vec<(String, Option<f64>)> {
+    fn annotations(&self) -> MarkList {
         let marks = |path: &Path| open(path, Strictness::Strict)?.annotations();
         let marks = marks(&self.path).unwrap_or_default();
         marks.into_iter().map(|mark| (mark.text.trim().to_owned(), mark.duration_s)).collect()
     }
 }
 
+/// Marks: a word and a duration each.
+type MarkList = Vec<(String, Option<f64>)>;
+
 /// The column of words that a table of events has, and its rows.
-fn events(path: &Path) -> Result<Option<(&'static str, Vec<(String, Option<f64>)>)>, FormatError> {
+fn events(path: &Path) -> Result<Option<(&'static str, MarkList)>, FormatError> {
     let table = Table::read(path)?;
     let Some(name) = ["trial_type", "value"].into_iter().find(|name| table.column(name).is_some()) else {
         return Ok(None);
@@ -226,7 +229,7 @@ impl Found {
                 None => rates.push((rate_hz, 1)),
             }
         }
-        rates.sort_by(|one, other| other.1.cmp(&one.1));
+        rates.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         rates
     }
 

@@ -233,9 +233,9 @@ fn split(to: &mut Proposal, people: Option<usize>) {
         }
     };
     if why.starts_with("not known") {
-        to.ask(&why)
+        to.ask(&why);
     } else {
-        to.comment(&why)
+        to.comment(&why);
     }
     to.line(&format!("split = {plan}\n"));
 }
@@ -334,7 +334,7 @@ fn failures(to: &mut Proposal, found: &Found) {
     }
     to.ask(&format!("{} files cannot be read and are left out:", found.failed.len()));
     for (relative, fault) in found.failed.iter().take(MOST_CLASSES) {
-        to.comment(&format!("  {relative}: {}", fault));
+        to.comment(&format!("  {relative}: {fault}"));
     }
     let ids = found.failed.iter().map(|(relative, _)| relative.rsplit_once('.').map_or(&**relative, |(id, _)| id));
     to.line(&format!("exclude = {}", list(ids)));

@@ -26,8 +26,8 @@ pub(super) fn beside(root: &Path, recording: &Path, suffix: &str) -> Option<Path
         return None;
     }
     let entities: Vec<&str> = entities.split('_').collect();
-    let above = recording.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
-    above.filter_map(|folder| inherited(folder, &entities, suffix)).next()
+    let mut above = recording.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    above.find_map(|folder| inherited(folder, &entities, suffix))
 }
 
 /// Of the tables in a folder that speak of no other entity, the one that speaks of most.
@@ -138,15 +138,15 @@ pub(super) fn channels(path: &Path) -> Result<BTreeMap<CanonicalLabel, Vec<Chann
     Ok(channels)
 }
 
+/// People of a `participants.tsv`: the line of each and its word.
+pub(super) type People = BTreeMap<String, (usize, String)>;
+
 /// The people of a `participants.tsv`, without `sub-`: the line of each and, where a column is asked for, its word.
-pub(super) fn participants(
-    path: &Path,
-    column: Option<&str>,
-) -> Result<BTreeMap<String, (usize, String)>, CorpusError> {
+pub(super) fn participants(path: &Path, column: Option<&str>) -> Result<People, CorpusError> {
     let table = Table::read(path)?;
     let id = table.needed("participant_id")?;
     let column = column.map(|column| table.needed(column)).transpose()?;
-    let mut people: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut people = People::new();
     for row in table.rows() {
         let person = bare(row.text(id).ok_or_else(|| row.wrong(id, "person's id"))?);
         let word = column.map_or("", |column| row.cell(column)).to_owned();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bids::{self, EventRules};
+use super::bids::{self, EventRules, People};
 use super::marks::{ClassMarks, Meaning, Meanings, Unknown};
 use super::path_pattern::{Field, Fit, Found, Pattern};
 use super::picking::{Aliases, Labels, Picked, twice};
@@ -216,7 +216,7 @@ impl Folder {
     }
 
     /// The people of `participants.tsv`, if there is one; if classes come from it there must be.
-    fn people(&self) -> Result<Option<BTreeMap<String, (usize, String)>>, CorpusError> {
+    fn people(&self) -> Result<Option<People>, CorpusError> {
         let path = self.root.join("participants.tsv");
         let needed = self.labels == LabelSource::Participants;
         if !needed && !path.is_file() {
@@ -469,7 +469,7 @@ impl Corpus for Folder {
 
 impl Folder {
     /// People that `participants.tsv` does not list: an error where their class should stand there, else said.
-    fn check_listed(&self, people: &BTreeMap<String, (usize, String)>, found: &mut Listing) -> Result<(), CorpusError> {
+    fn check_listed(&self, people: &People, found: &mut Listing) -> Result<(), CorpusError> {
         let mut missing: Vec<&RecordingRef> =
             found.recordings.iter().filter(|of| !people.contains_key(bids::bare(&of.subject.0))).collect();
         missing.dedup_by(|one, other| one.subject == other.subject);

@@ -47,12 +47,13 @@ impl Own {
             ("classes", "[{ name = \"l\", marks = [\"left\"] }, { name = \"r\", marks = [\"right\"] }]"),
         ];
         corpus.retain(|(key, _)| keys.iter().all(|(other, _)| other != key));
-        let lines: String = corpus.iter().chain(keys).map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let lines: Vec<String> = corpus.iter().chain(keys).map(|(key, value)| format!("{key} = {value}")).collect();
         let pipeline = self.folder.path().join("own.toml");
         let text = format!(
-            "store = '{}'\nsplit = {{ name = \"loso\" }}\n[corpus]\nname = \"folder\"\nroot = '{}'\n{lines}",
+            "store = '{}'\nsplit = {{ name = \"loso\" }}\n[corpus]\nname = \"folder\"\nroot = '{}'\n{}\n",
             self.folder.path().join("own.h5").display(),
             self.root().display(),
+            lines.join("\n"),
         );
         fs::write(&pipeline, text).unwrap();
         let arguments = ["preprocess", pipeline.to_str().unwrap(), "--quiet"];
