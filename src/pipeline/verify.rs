@@ -227,7 +227,10 @@ impl Verifier {
         let counted = Ballots::read(table, &classes, &readings)
             .and_then(|ballots| Evaluated::count(&ballots, &stored.efforts, &counting));
         let counted = match counted {
-            Ok(counted) => counted,
+            Ok(counted) => {
+                let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
+                Evaluated { scope, ..counted }
+            }
             Err(error) => {
                 self.note("predictions.csv", error.to_string(), "predictions that can be counted");
                 return Ok(());
