@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::base::SignalKind;
 use crate::data::corpora::{CORPORA, Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef};
-use crate::data::formats::Header;
+use crate::data::formats::{self, FormatError, Header, Strictness};
 use crate::data::preprocess::write_store;
 use crate::data::store::Store;
 use crate::error::Error;
@@ -301,9 +301,13 @@ impl Corpus for NewRecordings {
         if self.cutting == Cutting::Marks {
             return self.inner.events(of, recording);
         }
-        let length = |channel: &crate::signal::Channel| channel.samples.len() as f64 / channel.rate_hz;
-        let duration_s = recording.channels.iter().map(length).fold(0.0, f64::max);
-        Ok(vec![Event { onset: Onset::Sample(0), duration_s: Some(duration_s), class: None }])
+        Ok(vec![Event { onset: Onset::Sample(0), duration_s: Some(recording.duration_s()), class: None }])
+    }
+    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
+        match self.cutting {
+            Cutting::Marks => self.inner.read(of, strictness),
+            Cutting::Sliding => formats::read(&of.path, strictness),
+        }
     }
     fn side_files(&self, of: &RecordingRef) -> Vec<PathBuf> {
         self.inner.side_files(of)

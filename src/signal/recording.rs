@@ -174,6 +174,14 @@ pub struct Recording {
     pub warnings: Vec<Warning>,
 }
 
+impl Recording {
+    /// Seconds of the longest channel, each by its own rate; 0 without channels.
+    pub fn duration_s(&self) -> f64 {
+        let seconds = |channel: &Channel| channel.samples.len() as f64 / channel.rate_hz;
+        self.channels.iter().map(seconds).fold(0.0, f64::max)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +201,18 @@ mod tests {
         for text in ["", "MV", "Mvolt", ".V", "kV", "uV/cm", "mmHg", "V2", "\u{c2}\u{b5}V"] {
             assert_eq!(Unit::parse(text), Unit::Other(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn recording_lasts_as_long_as_its_longest_channel_by_its_own_rate() {
+        let channel = |rate_hz: f64, samples: usize| Channel {
+            label: String::new(),
+            unit: Unit::Microvolt,
+            rate_hz,
+            samples: vec![0.0; samples],
+        };
+        let recording = |channels| Recording { channels, ..Recording::default() };
+        assert_eq!(recording(vec![channel(128.0, 9728), channel(1.0, 70)]).duration_s(), 76.0);
+        assert_eq!(recording(Vec::new()).duration_s(), 0.0);
     }
 }

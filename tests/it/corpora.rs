@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use biossl::base::{Choice, SignalKind, parse_table};
 use biossl::data::corpora::{CORPORA, Corpus, CorpusError, Database, Eegmmidb, Listing, MitBih, RecordingRef};
-use biossl::data::formats::{Strictness, open, read};
+use biossl::data::formats::{Strictness, open};
 use biossl::signal::{Event, Unit};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ fn eegmmidb(runs: &[u16]) -> Eegmmidb {
 }
 
 fn events(corpus: &dyn Corpus, of: &RecordingRef) -> Vec<Event> {
-    corpus.events(of, &read(&of.path, Strictness::Strict).unwrap()).unwrap()
+    corpus.events(of, &corpus.read(of, Strictness::Strict).unwrap()).unwrap()
 }
 
 fn find<'a>(listing: &'a Listing, id: &str) -> &'a RecordingRef {
@@ -331,7 +331,7 @@ classes = [{ name = "normal", marks = ["N"] }, { name = "early", marks = ["A", "
     assert_eq!((leads[0].channel, leads[0].label.as_str()), (0, "mlii"));
     assert!(corpus.side_files(of)[0].ends_with("100.qrs"));
     let narrow = chosen(folder.path(), &keys.replace("\"A\", \"V\"", "\"V\""));
-    let told = narrow.events(of, &read(&of.path, Strictness::Strict).unwrap()).unwrap_err();
+    let told = narrow.events(of, &narrow.read(of, Strictness::Strict).unwrap()).unwrap_err();
     assert!(
         matches!(&told, CorpusError::UnknownWord { text, place, .. } if text == "A" && place.starts_with("sample "))
     );

@@ -208,8 +208,8 @@ impl Corpus for Eegmmidb {
         let run_number = of.run_number.unwrap_or_default();
         match task(run_number) {
             Some(Task::Rest(state)) => {
-                let samples = recording.channels.iter().map(|channel| channel.samples.len()).max().unwrap_or(0);
-                let duration_s = Some(samples as f64 / RATE_HZ);
+                // By the file's rate: three people were recorded at 128 Hz.
+                let duration_s = Some(recording.duration_s());
                 Ok(vec![Event { onset: Onset::Sample(0), duration_s, class: self.class(state) }])
             }
             Some(Task::Trials(names)) => {
@@ -234,6 +234,7 @@ impl Corpus for Eegmmidb {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::{Channel, Unit};
 
     fn corpus(runs: &[u16]) -> Eegmmidb {
         Eegmmidb { runs: runs.to_vec(), ..Eegmmidb::defaults(SignalKind::Eeg) }
@@ -270,6 +271,25 @@ mod tests {
         assert_eq!((class(4, "T1"), class(6, "T1")), (Some(Some(0)), Some(Some(2))));
         assert_eq!((class(4, "T2"), class(6, "T2")), (Some(Some(1)), Some(Some(3))));
         assert_eq!((class(4, "T0"), class(4, "T3")), (Some(None), None));
+    }
+
+    #[test]
+    fn rest_lasts_as_long_as_the_file_whatever_its_rate() {
+        let of = |run| RecordingRef {
+            path: "S088R01.edf".into(),
+            id: "S088R01".to_owned(),
+            subject: SubjectId("S088".to_owned()),
+            session: 1,
+            run_number: Some(run),
+            state: None,
+        };
+        for (rate_hz, samples) in [(128.0, 9728), (160.0, 12160)] {
+            let channel =
+                Channel { label: "FC5".to_owned(), unit: Unit::Microvolt, rate_hz, samples: vec![0.0; samples] };
+            let recording = Recording { channels: vec![channel], ..Recording::default() };
+            let events = corpus(&[1, 2]).events(&of(2), &recording).unwrap();
+            assert_eq!(events, [Event { onset: Onset::Sample(0), duration_s: Some(76.0), class: Some(1) }]);
+        }
     }
 
     #[test]

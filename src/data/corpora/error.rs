@@ -144,6 +144,17 @@ pub enum CorpusError {
         /// The pattern.
         pattern: String,
     },
+    /// A run number that no store can hold.
+    #[error("{}: run `{word}` is no number up to {}", path.display(), u16::MAX)]
+    #[diagnostic(help(
+        "write `*` in place of `{{run}}` in `pattern` if nothing hangs on it (the recording keeps its own name), or `{{session}}` and list its words in `sessions`"
+    ))]
+    RunNumber {
+        /// The file.
+        path: PathBuf,
+        /// What stands for `{run}`.
+        word: String,
+    },
     /// A placeholder that stands twice in a pattern and says two things.
     #[error("{}: {field} is `{}` and `{}`", path.display(), words[0], words[1])]
     #[diagnostic(help("rename the file or its folder: a subject is never guessed"))]

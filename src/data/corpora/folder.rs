@@ -14,7 +14,7 @@ use super::path_pattern::{Field, Fit, Found, Pattern};
 use super::picking::{Aliases, Labels, Picked, twice};
 use super::{Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef, listing};
 use crate::base::{Choice, SignalKind, nearest};
-use crate::data::formats::{self, Header, Strictness};
+use crate::data::formats::{self, FormatError, Header, Strictness};
 use crate::signal::{Annotation, Event, Onset, Recording, SubjectId, Unit, canonical};
 
 const NAME: &str = "folder";
@@ -304,13 +304,7 @@ impl Folder {
     }
 
     fn marks(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
-        let own;
-        let marks = if self.annotator == REFERENCE {
-            &recording.annotations
-        } else {
-            own = formats::open(&of.path, Strictness::Strict)?.annotations_by(&self.annotator)?;
-            &own
-        };
+        let marks = &recording.annotations;
         if marks.is_empty() {
             return Err(CorpusError::NoAnnotations { corpus: NAME, path: of.path.clone(), id: of.id.clone() });
         }
@@ -333,6 +327,13 @@ impl Folder {
 struct ChannelTable {
     path: PathBuf,
     rows: BTreeMap<crate::signal::CanonicalLabel, Vec<bids::ChannelRow>>,
+}
+
+/// Digits that a pattern gives, as a number that a store can hold.
+fn run_number(path: &Path, word: Option<&str>) -> Result<Option<u16>, CorpusError> {
+    let number =
+        |word: &str| word.parse().map_err(|_| CorpusError::RunNumber { path: path.to_owned(), word: word.to_owned() });
+    word.map(number).transpose()
 }
 
 /// Whether a word of `exclude` means this recording or its subject.
@@ -397,9 +398,7 @@ impl Corpus for Folder {
             let person = people.as_ref().and_then(|people| people.get(bids::bare(&subject.0)));
             let state = self.state(&fields, person);
             let session = self.session(&path, fields.get(Field::Session))?;
-            let run_number = fields.get(Field::Run).map(str::parse).transpose();
-            let run_number =
-                run_number.map_err(|_| CorpusError::NoMatch { path: path.clone(), pattern: self.pattern.clone() })?;
+            let run_number = run_number(&path, fields.get(Field::Run))?;
             let (state, place) = state.unzip();
             let of = RecordingRef { path, id, subject, session, run_number, state };
             all.push(of.clone());
@@ -449,11 +448,21 @@ impl Corpus for Folder {
                         return Err(bids::unknown(&of.path, word, "its path or person".to_owned(), self.meanings()));
                     }
                 };
-                let lengths_s = recording.channels.iter().map(|channel| channel.samples.len() as f64 / channel.rate_hz);
-                let duration_s = Some(lengths_s.fold(0.0, f64::max));
+                let duration_s = Some(recording.duration_s());
                 Ok(vec![Event { onset: Onset::Sample(0), duration_s, class }])
             }
         }
+    }
+
+    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
+        let mut recording = formats::read(&of.path, strictness)?;
+        if self.labels == LabelSource::Annotations && self.annotator != REFERENCE {
+            let mut reader = formats::open(&of.path, strictness)?;
+            let known = reader.header().warnings.len();
+            recording.annotations = reader.annotations_by(&self.annotator)?;
+            recording.warnings.extend(reader.header().warnings.iter().skip(known).cloned());
+        }
+        Ok(recording)
     }
 
     fn side_files(&self, of: &RecordingRef) -> Vec<PathBuf> {
@@ -486,5 +495,62 @@ impl Folder {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "records are copied into temporary folders")]
+
+    use super::*;
+
+    fn corpus(root: &Path, pattern: &str) -> Folder {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        Folder {
+            root: root.to_owned(),
+            signal: Some(SignalKind::Ecg),
+            rate_hz: Some(360.0),
+            pattern: pattern.to_owned(),
+            channels: words(&["MLII"]),
+            annotator: "qrs".to_owned(),
+            classes: vec![ClassMarks { name: "beat".to_owned(), marks: words(&["N", "A", "V"]) }],
+            ignore: words(&["+"]),
+            ..Folder::defaults(SignalKind::Ecg)
+        }
+    }
+
+    #[test]
+    fn marks_of_an_annotator_of_one_s_own_are_read_as_strictly_as_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture =
+            |ending: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mitdb/100").with_extension(ending);
+        for (ending, other) in [("hea", "hea"), ("dat", "dat"), ("atr", "qrs")] {
+            std::fs::copy(fixture(ending), folder.path().join("100").with_extension(other)).unwrap();
+        }
+        let corpus = corpus(folder.path(), "{subject}.hea");
+        let of = corpus.recordings().unwrap().recordings.swap_remove(0);
+        let whole = corpus.read(&of, Strictness::Strict).unwrap();
+        let events = corpus.events(&of, &whole).unwrap();
+        assert!(events.len() > 60 && whole.warnings.is_empty(), "{:?}", whole.warnings);
+        // The end mark and half of the last entry are missing.
+        let marks = folder.path().join("100.qrs");
+        let bytes = std::fs::read(&marks).unwrap();
+        std::fs::write(&marks, &bytes[..bytes.len() - 3]).unwrap();
+        let told = corpus.read(&of, Strictness::Strict).unwrap_err().to_string();
+        assert!(told.contains("100.qrs"), "{told}");
+        let kept = corpus.read(&of, Strictness::Lenient).unwrap();
+        assert_eq!(corpus.events(&of, &kept).unwrap(), events[..events.len() - 1]);
+        assert!(!kept.warnings.is_empty());
+    }
+
+    #[test]
+    fn run_number_beyond_a_store_is_told_with_its_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p800_20240101.hea"), "").unwrap();
+        let told = corpus(folder.path(), "{subject}_{run}.hea").recordings().unwrap_err();
+        assert!(told.to_string().contains("run `20240101` is no number up to 65535"), "{told}");
+        assert!(miette::Diagnostic::help(&told).unwrap().to_string().contains("write `*` in place of `{run}`"));
+        let listing = corpus(folder.path(), "{subject}_*.hea").recordings().unwrap();
+        assert_eq!((&*listing.recordings[0].subject.0, &*listing.recordings[0].id), ("p800", "p800_20240101"));
     }
 }

@@ -18,7 +18,7 @@ mod picking;
 use std::path::PathBuf;
 
 use crate::base::{Choice, Entry, Registry, SignalKind, read_choice};
-use crate::data::formats::Header;
+use crate::data::formats::{self, FormatError, Header, Strictness};
 use crate::signal::{Event, Recording, SubjectId, Unit};
 
 pub use beat_databases::Database;
@@ -116,6 +116,14 @@ pub trait Corpus: Send + Sync {
     /// # Errors
     /// A lead that is not there.
     fn leads(&self, of: &RecordingRef, header: &Header) -> Result<Vec<Lead>, CorpusError>;
+
+    /// The recording with the marks that [`Self::events`] wants, which may be another annotator's than the format's own.
+    ///
+    /// # Errors
+    /// As [`formats::read`].
+    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
+        formats::read(&of.path, strictness)
+    }
 
     /// The marks that mean something. Beats have no duration, trials have one; a run that is one state throughout is
     /// one long stretch.

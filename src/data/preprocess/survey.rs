@@ -12,7 +12,7 @@ use super::summary::{Resampled, by_class};
 use super::windows::{Dropped, Place, plan, spec};
 use crate::base::{Digest, Watch, sha256_hex};
 use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
-use crate::data::formats::{Header, open, read};
+use crate::data::formats::{Header, open};
 use crate::signal::WindowSpec;
 
 /// What the first pass keeps of a recording.
@@ -143,7 +143,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
     let header = open(&of.path, recipe.strictness)?.header().clone();
     let leads = corpus.leads(of, &header)?;
     let resampled_hz = check_rate(corpus, of, (&header, &leads), recipe)?;
-    let mut recording = read(&of.path, recipe.strictness)?;
+    let mut recording = corpus.read(of, recipe.strictness)?;
     for lead in &leads {
         if let (Some(unit), Some(channel)) = (&lead.unit, recording.channels.get_mut(lead.channel)) {
             channel.unit = unit.clone();
