@@ -60,7 +60,7 @@ pub struct RecordingEntry {
     pub run_number: Option<u16>,
     /// Length in samples at the store's rate, after padding was cut.
     pub samples: u64,
-    /// SHA-256 of the signal file.
+    /// SHA-256 of the signal file, without the header where one stands in it (EDF, BDF).
     pub content_hash: String,
     /// SHA-256 of every file that the recording was read from (signals, header, annotations), by its name.
     pub sources: BTreeMap<String, String>,

@@ -1,10 +1,14 @@
 //! Roles, proofs and hashes through the public door.
 
+#![expect(clippy::disallowed_methods, reason = "recordings are copied into temporary folders")]
+
+use std::path::Path;
+
 use biossl::base::{SignalKind, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, Split, SplitError, TestLedger};
 use biossl::signal::{Normalisation, RecordingEntry, SubjectId, WindowRow, WindowSpec, WindowTable};
 
-use super::cli::{biossl, json, stderr, stdout, tiny_pipeline, tiny_run};
+use super::cli::{biossl, fixture, json, stderr, stdout, tiny_pipeline, tiny_run};
 
 const TEST: &str = "100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234";
 const TRAIN: &str = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230";
@@ -165,4 +169,36 @@ fn split_draws_from_the_store_and_makes_none() {
     let output = biossl(&[&arguments[..], &["--set", "split={name='within-run'}"]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("no run numbers") && stderr(&output).contains("help:"), "{}", stderr(&output));
+}
+
+/// People of EEGMMIDB whose one run is the same recording, each under another patient's name.
+fn namesakes(folder: &Path) -> String {
+    let recording = std::fs::read(fixture("eegmmidb/S001/S001R04.edf")).unwrap();
+    let root = folder.join("eegmmidb");
+    for person in 1..=6_u8 {
+        let name = format!("S00{person}");
+        std::fs::create_dir_all(root.join(&name)).unwrap();
+        let mut copy = recording.clone();
+        copy[8] = b'0' + person;
+        std::fs::write(root.join(&name).join(format!("{name}R04.edf")), copy).unwrap();
+    }
+    let path = folder.join("namesakes.toml");
+    let text = format!(
+        "store = '{0}/namesakes.h5'\ncorpus = {{ name = \"eegmmidb\", root = '{0}/eegmmidb', runs = [4] }}\n\
+         split = {{ name = \"shares\" }}\n",
+        folder.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn an_anonymised_copy_in_another_role_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = namesakes(folder.path());
+    let made = biossl(&["preprocess", &pipeline, "--quiet"]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let split = biossl(&["split", &pipeline]);
+    assert_eq!(split.status.code(), Some(1), "{}", stdout(&split));
+    assert!(stderr(&split).contains("the content of files"), "{}", stderr(&split));
 }

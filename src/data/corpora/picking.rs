@@ -150,6 +150,7 @@ pub(super) mod tests {
             annotation_rate_hz: Some(360.0),
             channels: labels.iter().map(channel).collect(),
             signal_files: Vec::new(),
+            signal_offset: 0,
             side_files: Vec::new(),
             warnings: Vec::new(),
         }

@@ -97,6 +97,8 @@ pub struct Header {
     pub channels: Vec<ChannelHeader>,
     /// Files that hold the samples, each once.
     pub signal_files: Vec<PathBuf>,
+    /// Bytes of such a file before its samples: the header of EDF and BDF, which may name a person; 0 for WFDB.
+    pub signal_offset: u64,
     /// Files beside them that the recording is read from: WFDB's header, and annotations where there are any.
     pub side_files: Vec<PathBuf>,
     /// What was odd so far; grows as samples and annotations are read.

@@ -12,6 +12,7 @@ mod recipe;
 mod reject;
 mod rr;
 mod signal;
+mod sources;
 mod summary;
 mod survey;
 mod windows;

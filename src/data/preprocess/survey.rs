@@ -1,16 +1,16 @@
 //! The first pass over a corpus: every file is read and checked, its windows are counted, nothing is filtered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use super::error::PreprocessError;
 use super::failure::Failure;
 use super::parallel::Crew;
 use super::recipe::Recipe;
 use super::signal::{Extent, extent};
+use super::sources::Hashes;
 use super::summary::{Resampled, by_class};
 use super::windows::{Dropped, Place, plan, spec};
-use crate::base::{Digest, Watch, sha256_hex};
+use crate::base::Watch;
 use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
 use crate::data::formats::{Header, open};
 use crate::signal::WindowSpec;
@@ -162,7 +162,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
         .filter(|label| recipe.units.contains_key(*label))
         .cloned()
         .collect();
-    let (content_hash, sources) = hashes(&header, &corpus.side_files(of))?;
+    let Hashes { content: content_hash, sources } = Hashes::of(&header, &corpus.side_files(of))?;
     Ok(Planned {
         leads,
         samples: extent.samples,
@@ -194,21 +194,6 @@ fn check_rate(
             Err(PreprocessError::Rate { id: of.id.clone(), corpus: corpus.name().to_owned(), found_hz, expected_hz })
         }
     }
-}
-
-/// SHA-256 of the signal file (of several, that of their digests, one a line), and of every source file by its name.
-fn hashes(header: &Header, beside: &[PathBuf]) -> Result<(String, BTreeMap<String, String>), PreprocessError> {
-    let mut sources = BTreeMap::new();
-    let mut of_file = |path: &PathBuf| {
-        let hash = Digest::of_file(path).map_err(|source| PreprocessError::Io { path: path.clone(), source })?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        sources.insert(name.into_owned(), hash.clone());
-        Ok(hash)
-    };
-    let mut signals = header.signal_files.iter().map(&mut of_file).collect::<Result<Vec<String>, PreprocessError>>()?;
-    header.side_files.iter().chain(beside).try_for_each(|path| of_file(path).map(drop))?;
-    let content = if signals.len() == 1 { signals.swap_remove(0) } else { sha256_hex(signals.join("\n").as_bytes()) };
-    Ok((content, sources))
 }
 
 /// Refuses a recording whose channels are not those of the first one.

@@ -53,7 +53,7 @@ pub struct Intersection {
     pub subjects: Vec<String>,
     /// Shared recordings.
     pub recordings: Vec<String>,
-    /// SHA-256 of signal files that occur on both sides, under two names.
+    /// SHA-256 of signal files (headers of EDF and BDF left out) that occur on both sides, under two names.
     pub content_hashes: Vec<String>,
     /// Pairs of windows of one recording, one on each side, that have a sample in common, margins included.
     pub overlapping_windows: usize,

@@ -71,6 +71,7 @@ impl EdfReader {
                 annotation_rate_hz: None,
                 channels: channels(&stated, n_records),
                 signal_files: vec![path.to_owned()],
+                signal_offset: stated.bytes(),
                 side_files: Vec::new(),
                 warnings: std::mem::take(&mut stated.warnings),
             },

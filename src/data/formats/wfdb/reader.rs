@@ -83,6 +83,7 @@ impl WfdbReader {
             annotation_rate_hz: Some(stated.frame_rate_hz),
             channels: channels(&stated, n_frames),
             signal_files: files.iter().map(|file| file.path.clone()).collect(),
+            signal_offset: 0,
             side_files: std::iter::once(header_path.clone()).chain(marks).collect(),
             warnings,
         };
