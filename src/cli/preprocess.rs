@@ -161,6 +161,11 @@ pub(super) struct Outlook {
 }
 
 impl Outlook {
+    /// Whether the store stands already.
+    pub(super) fn kept(&self) -> bool {
+        self.kept
+    }
+
     pub(super) fn of(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Self, Failure> {
         let forecast = outlook(pipeline, stale, means)?;
         Ok(Self { dry_run: true, kept: forecast.is_none(), store: pipeline.store.clone(), forecast })

@@ -1,13 +1,14 @@
 //! `biossl run`: a whole pipeline, from recordings to scores.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
 use crate::judging::evaluate::Evaluated;
-use crate::pipeline::{Means, Pipeline, Run, Stale, finished};
+use crate::pipeline::{Estimate, Means, Pipeline, Run, Stale, estimate, finished};
 use crate::runs::Existing;
 
 use super::Global;
@@ -15,6 +16,7 @@ use super::exit::{self, Failure};
 use super::output::{self, Page};
 use super::preprocess::Outlook;
 use super::request::{self, Request};
+use super::terminal;
 
 /// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
 /// run folder; an existing one is refused unless --resume goes on with it.
@@ -25,7 +27,8 @@ pub(super) struct RunCommand {
     /// Go on with the run in the folder, from its last checkpoint.
     #[arg(long)]
     resume: bool,
-    /// Tell what making the store would take, and write nothing.
+    /// Tell what making the store would take or, where it stands, how long training and judging would: a few steps of
+    /// each are timed. Nothing is written.
     #[arg(long)]
     dry_run: bool,
 }
@@ -51,8 +54,9 @@ impl RunCommand {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
         if self.dry_run {
-            let outlook = Outlook::of(&pipeline, Stale::Refuse, &means)?;
-            output::print(global.form(), &outlook).map_err(Failure::stdout)?;
+            let store = Outlook::of(&pipeline, Stale::Refuse, &means)?;
+            let training = if store.kept() { Some(estimate(&pipeline, &means)?) } else { None };
+            output::print(global.form(), &RunOutlook { store, training }).map_err(Failure::stdout)?;
             return Ok(exit::DONE);
         }
         if let (true, Some(evaluated)) = (self.resume, finished(&pipeline)?) {
@@ -65,6 +69,40 @@ impl RunCommand {
         let report = Report::of(&pipeline, existing, &means)?;
         output::print(global.form(), &report).map_err(Failure::stdout)?;
         Ok(exit::DONE)
+    }
+}
+
+/// What a run would take.
+#[derive(Serialize)]
+struct RunOutlook {
+    #[serde(flatten)]
+    store: Outlook,
+    /// Null while there is no store to time it on.
+    training: Option<Estimate>,
+}
+
+impl Page for RunOutlook {
+    fn page(&self) -> String {
+        let store = self.store.page();
+        let Some(training) = &self.training else {
+            return format!("{store}how long training takes is told once the store stands (`biossl preprocess`)\n");
+        };
+        let time = |seconds: f64| terminal::span(Duration::from_secs_f64(seconds));
+        let mut columns = output::Columns::new(&["part", "time"]);
+        for (part, seconds) in [
+            ("pretraining", training.pretrain_s),
+            ("classifiers on frozen encoders", training.probe_s),
+            ("fine-tuning", training.fine_tune_s),
+            ("end-to-end controls", training.end_to_end_s),
+            ("in all", training.total_s),
+        ] {
+            columns.row([part.to_owned(), time(seconds)]);
+        }
+        let Estimate { rounds, pretrain_steps, .. } = training;
+        format!(
+            "{store}{}{rounds} folds times seeds, {pretrain_steps} steps of pretraining; nothing was written\n",
+            columns.text(2)
+        )
     }
 }
 

@@ -96,7 +96,7 @@ impl Progress for Bars {
         self.with(|current| {
             if let Some(bar) = current.take() {
                 bar.finish_and_clear();
-                let (what, took) = (bar.prefix(), seconds(bar.elapsed()));
+                let (what, took) = (bar.prefix(), span(bar.elapsed()));
                 line(&format!("{what}: {} in {took} {}", bar.position(), bar.message()));
             }
         });
@@ -164,7 +164,7 @@ impl Progress for Plain {
 
     fn end(&self) {
         if let Some(stretch) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let took = seconds(stretch.began.elapsed());
+            let took = span(stretch.began.elapsed());
             line(&format!("{}: {} {} in {took} {}", stretch.what, stretch.done, stretch.unit, stretch.note));
         }
     }
@@ -188,11 +188,12 @@ impl Stretch {
             return format!("{what}: {done} {unit}, {rate:.1}/s {note}");
         }
         let left = (total.saturating_sub(*done)) as f64 / rate;
-        format!("{what}: {done}/{total} {unit}, {rate:.1}/s, {} left {note}", seconds(Duration::from_secs_f64(left)))
+        format!("{what}: {done}/{total} {unit}, {rate:.1}/s, {} left {note}", span(Duration::from_secs_f64(left)))
     }
 }
 
-fn seconds(span: Duration) -> String {
+/// A time as a person says it.
+pub(super) fn span(span: Duration) -> String {
     match span.as_secs() {
         0..60 => format!("{:.1} s", span.as_secs_f64()),
         whole @ 60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn long_times_are_told_in_minutes_and_hours() {
-        assert_eq!(seconds(Duration::from_secs(125)), "2 min 05 s");
-        assert_eq!(seconds(Duration::from_mins(62)), "1 h 02 min");
+        assert_eq!(span(Duration::from_secs(125)), "2 min 05 s");
+        assert_eq!(span(Duration::from_mins(62)), "1 h 02 min");
     }
 }

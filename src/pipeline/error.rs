@@ -98,6 +98,10 @@ pub enum PipelineError {
         /// Those it has.
         known: String,
     },
+    /// An encoder a person, and no person to have one.
+    #[error("scope `per-subject`: nobody has training windows of two classes")]
+    #[diagnostic(help("take longer recordings, other classes, or scope = \"cross-subject\""))]
+    NobodyLeft,
     /// A run without such a classifier.
     #[error("{}: no classifier `{name}`", folder.display())]
     #[diagnostic(help(

@@ -17,17 +17,18 @@ use crate::learning::augment::AugmentationConfig;
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
-use crate::learning::train::{DeclaredPool, PretrainSettings, TrainError};
+use crate::learning::train::{DeclaredPool, PretrainSettings, Scope, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::{Normalisation, seconds_to_samples};
 
 use super::error::PipelineError;
+use super::scope;
 use super::section::{Sections, table_in};
 use super::text::{PipelineText, Place};
 use super::views::check_recipe_windows;
 
 /// The sections, in the order in which a run comes to them.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "note",
     "seeds",
     "store",
@@ -35,6 +36,7 @@ const SECTIONS: [&str; 16] = [
     "corpus",
     "preprocess",
     "split",
+    "scope",
     "rejects",
     "augment",
     "encoder",
@@ -72,6 +74,8 @@ pub struct Pipeline {
     pub recipe: Recipe,
     /// Who may see what.
     pub split: Chosen<dyn Plan>,
+    /// One encoder for all people, or one a person.
+    pub scope: Scope,
     /// Where rejected windows are left out.
     pub rejects: RejectScope,
     /// What two views of a window differ in.
@@ -137,6 +141,8 @@ impl Pipeline {
             None => AugmentationConfig::defaults(kind),
         };
         check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
+        let scope = sections.plain("scope", Scope::default())?;
+        let arms = arms(sections.value("awareness"), kind)?;
         Ok(Self {
             name: name.to_owned(),
             note: sections.plain("note", String::new())?,
@@ -145,11 +151,12 @@ impl Pipeline {
             store: sections.plain("store", PathBuf::from(format!("stores/{name}.h5")))?,
             folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
             split: split(sections, kind, &recipe)?,
+            scope,
             rejects: sections.plain("rejects", RejectScope::default())?,
             encoder: encoder(sections, kind, window_samples(&recipe, corpus.choice.as_ref()))?,
-            objective: objective(sections, kind)?,
-            arms: arms(sections.value("awareness"), kind)?,
-            train: train(sections, kind)?,
+            objective: scope::fitted(sections, (scope, kind), &arms, objective(sections, kind)?)?,
+            arms,
+            train: PretrainSettings { scope, ..train(sections, kind)? },
             outside: sections.plain("outside", None)?,
             downstream: downstream(sections.value("downstream"), kind)?,
             evaluate: evaluate(sections, corpus.choice.as_ref())?,
@@ -170,6 +177,7 @@ impl Pipeline {
             "corpus": self.corpus.resolved,
             "preprocess": self.recipe,
             "split": self.split.resolved,
+            "scope": self.scope,
             "rejects": self.rejects,
             "augment": self.augment.resolved(),
             "encoder": self.encoder.resolved,
@@ -510,6 +518,9 @@ mod tests {
             ("[evaluate]\nrr = []", 4, "rr cannot work", ""),
             ("[evaluate]\nlabels = { share = 2 }", 4, "labels cannot work", ""),
             ("rejects = \"nowhere\"", 3, "unknown variant", ""),
+            ("scope = \"per-subjects\"", 3, "unknown variant", ""),
+            ("scope = \"per-subject\"\n[awareness]\npreset = \"subject-specific\"", 4, "takes `base` only", "nobody"),
+            ("scope = \"per-subject\"\n[objective]\nin_batch = \"never\"", 5, "in_batch = \"always\"", "leave the key"),
             ("outside = { people = [] }", 3, "unknown field `people`", ""),
             ("[train]\nmonitor = { every = 0 }", 4, "monitor", ""),
             ("[train]\nmonitor = { every = 5, classifier = \"svm\" }", 4, "unknown variant `svm`", ""),
@@ -539,6 +550,12 @@ mod tests {
             panic!("40 Hz passed at 64 Hz");
         };
         assert!(message.contains("high_hz"), "{message}");
+    }
+
+    #[test]
+    fn an_encoder_a_person_has_the_keys_of_its_batch_as_candidates() {
+        let in_batch = |more| parse(more, &[]).unwrap().resolved()["objective"]["in_batch"].clone();
+        assert_eq!((in_batch(""), in_batch("scope = \"per-subject\"")), ("while-filling".into(), "always".into()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
 use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
-    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
+    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, Scope, pretrain,
 };
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
@@ -25,6 +25,7 @@ use super::means::Means;
 use super::outside::{self, Seen};
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
+use super::scope;
 use super::views::check_store_windows;
 
 /// Proofs of more folds than this are saved, not told.
@@ -36,6 +37,8 @@ pub struct Run<'a> {
     means: &'a Means,
     store: Store,
     splits: Vec<Split>,
+    /// Where each split's trainings lie: the run's folder, or the part of a person who has an encoder of their own.
+    parts: Vec<RunFolder>,
     folder: RunFolder,
     journal: Journal,
     resume: Resume,
@@ -91,8 +94,12 @@ impl<'a> Run<'a> {
         };
         let store = prepare(pipeline, Stale::Refuse, means)?.store;
         check_store_windows(pipeline, &store)?;
-        let splits = draw(pipeline, &store)?;
+        let mut people = Vec::new();
+        let mut splits = draw(pipeline, &store)?;
         tell_splits(&splits, means);
+        if pipeline.scope == Scope::PerSubject {
+            (people, splits) = scope::of_each_person(&splits, &store, means)?.into_iter().unzip();
+        }
         let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };
         let folder = match taken_up {
             Some(folder) => folder,
@@ -114,7 +121,9 @@ impl<'a> Run<'a> {
                 split_hashes: splits.iter().map(Split::hash).collect(),
             },
         )?;
-        Ok(Self { pipeline, means, store, splits, folder, journal, resume })
+        let whole = splits.iter().skip(people.len()).map(|_| Ok(folder.clone()));
+        let parts = people.iter().map(|id| folder.of_subject(id)).chain(whole).collect::<Result<_, _>>()?;
+        Ok(Self { pipeline, means, store, splits, parts, folder, journal, resume })
     }
 
     /// Where its files lie.
@@ -163,7 +172,7 @@ impl<'a> Run<'a> {
         for (fold, seed) in self.rounds() {
             for (index, arm) in self.pipeline.arms.iter().enumerate() {
                 let pretrained = self.finished(index, fold, seed)?;
-                let places = self.places(&pretrained.contract);
+                let places = self.places(&pretrained.contract, fold);
                 let watch = &self.means.watch;
                 let (journal, places) = (Some(&mut self.journal), Some(&places as &PlaceMaker<'_>));
                 let mut bench = Bench { watch, journal, places, keeper: None };
@@ -256,9 +265,9 @@ impl<'a> Run<'a> {
         let Some((_, first)) = pretrained.first() else { return Ok(()) };
         let arms = pretrained.iter().map(|(name, of)| PretrainedArm { name, group: &of.group, steps: of.steps });
         let arms: Vec<PretrainedArm<'_>> = arms.collect();
-        let (split, store, folder) = (&self.splits[fold], &self.store, &self.folder);
+        let (split, store, folder) = (&self.splits[fold], &self.store, &self.parts[fold]);
         let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
-        let places = self.places(&first.contract);
+        let places = self.places(&first.contract, fold);
         let keeper = |name: &str, fold: u16, seed: u64, fitted: &Fitted| {
             let contract = contract_of(name, pretrained);
             let Some(contract) = contract else { return Ok(()) };
@@ -276,10 +285,11 @@ impl<'a> Run<'a> {
     fn places(
         &self,
         pretraining: &Contract,
+        fold: usize,
     ) -> impl Fn(&str, u16, &str) -> Result<(Checkpoints, Events), RunError> + 'static {
         let settings = [("pipeline".to_owned(), Value::from(self.pipeline.hash()))].into_iter().collect();
         let contract = Contract { settings, ..pretraining.clone() };
-        let (folder, resume, every) = (self.folder.clone(), self.resume, self.pipeline.train.checkpoint_every);
+        let (folder, resume, every) = (self.parts[fold].clone(), self.resume, self.pipeline.train.checkpoint_every);
         move |arm, fold, word| {
             let path = folder.checkpoint_folder(arm, fold)?.join(word);
             Ok((Checkpoints::new(path, contract.clone(), every, resume), folder.events(arm, fold, word)?))
@@ -293,7 +303,7 @@ impl<'a> Run<'a> {
     }
 
     fn checkpoint_folder(&self, arm: &Arm, fold: usize, seed: u64) -> Result<PathBuf, Error> {
-        Ok(self.folder.checkpoint_folder(&arm.name, self.splits[fold].fold())?.join(format!("seed-{seed}")))
+        Ok(self.parts[fold].checkpoint_folder(&arm.name, self.splits[fold].fold())?.join(format!("seed-{seed}")))
     }
 
     fn pretrain_arm(&mut self, arm: usize, fold: usize, seed: u64) -> Result<Pretrained, Error> {
@@ -318,7 +328,7 @@ impl<'a> Run<'a> {
             watch: &means.watch,
             journal: Some((&mut self.journal, labels)),
             checkpoints: Some((folder.clone(), self.resume)),
-            events: Some(self.folder.events(&arm.name, split.fold(), &format!("seed-{seed}"))?),
+            events: Some(self.parts[fold].events(&arm.name, split.fold(), &format!("seed-{seed}"))?),
         };
         let pretrained = pretrain(&order, data, &means.device, record)?;
         // For PyTorch and others: a checkpoint holds flat tensors, these have state_dict names.

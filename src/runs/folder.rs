@@ -17,6 +17,7 @@ use super::predictions::PredictionTable;
 use super::stamp::stamp;
 
 const PIPELINE: &str = "pipeline.toml";
+const SUBJECTS: &str = "subjects";
 const SPLIT: &str = "split.json";
 const JOURNAL: &str = "journal.jsonl";
 const CHECKPOINTS: &str = "checkpoints";
@@ -131,6 +132,14 @@ impl RunFolder {
         &self.path
     }
 
+    /// The part of one person, `subjects/ID`, in a run that has an encoder a person. The claim is the run's.
+    ///
+    /// # Errors
+    /// A name that would lead out of the run folder.
+    pub fn of_subject(&self, id: &str) -> Result<Self, RunError> {
+        Ok(Self { path: self.path.join(SUBJECTS).join(plain(id)?), lock: self.lock.clone() })
+    }
+
     /// Writes the resolved pipeline.
     ///
     /// # Errors
@@ -233,10 +242,7 @@ impl RunFolder {
     }
 
     fn folder_of(&self, kind: &str, arm: &str, fold: u16) -> Result<PathBuf, RunError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if arm.is_empty() || arm.starts_with('.') || !arm.chars().all(plain) {
-            return Err(RunError::BadName { name: arm.to_owned() });
-        }
+        let arm = plain(arm)?;
         let path = self.path.join(kind).join(arm).join(fold.to_string());
         std::fs::create_dir_all(&path).map_err(RunError::io(&path))?;
         Ok(path)
@@ -315,7 +321,7 @@ impl RunFolder {
     }
 
     fn clear(&self) -> Result<(), RunError> {
-        for folder in [CHECKPOINTS, CLASSIFIERS, EVENTS].map(|name| self.path.join(name)) {
+        for folder in [CHECKPOINTS, CLASSIFIERS, EVENTS, SUBJECTS].map(|name| self.path.join(name)) {
             if folder.is_dir() {
                 std::fs::remove_dir_all(&folder).map_err(RunError::io(&folder))?;
             }
@@ -348,6 +354,15 @@ impl RunFolder {
             message: error.to_string(),
         })
     }
+}
+
+/// A name that is one folder and no other place.
+fn plain(name: &str) -> Result<&str, RunError> {
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(RunError::BadName { name: name.to_owned() });
+    }
+    Ok(name)
 }
 
 #[cfg(test)]

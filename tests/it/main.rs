@@ -15,6 +15,7 @@ mod outside; // encoders that a run did not train
 mod predict; // a finished run on new recordings
 mod preprocess; // corpus to store
 mod resume; // a killed run equals an unbroken one
+mod scopes; // one encoder a person
 mod splits; // roles, proofs, hashes
 mod synthetic; // the synthetic corpus with known class and identity
 mod train; // one batch overfitted, same bits for any number of threads

@@ -281,6 +281,13 @@ impl Split {
         Ok(Self { fold: self.fold, hash, pool, train, validation, test, proof })
     }
 
+    /// The same split under another number: where everybody has a split of their own, folds count people.
+    #[must_use]
+    pub fn numbered(mut self, fold: u16) -> Self {
+        (self.fold, self.proof.fold) = (fold, fold);
+        self
+    }
+
     /// What pretraining may see: the training people's usable rows, labelled or not.
     pub fn pool(&self) -> &Subset<Pool> {
         &self.pool

@@ -33,6 +33,6 @@ pub use monitor::{Look, MonitorClassifier, MonitorSettings, Monitored};
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
 pub use outside::{Assumed, DeclaredPool};
 pub use pretraining::{PretrainData, PretrainOrder, Pretrained, Record, pretrain};
-pub use schedule::{Schedule, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
+pub use schedule::{Schedule, Scope, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
 pub use settings::{PretrainPlan, PretrainSettings};
 pub use synthetic::Synthetic;

@@ -25,6 +25,7 @@ use super::error::TrainError;
 use super::loader::{PartnerScope, PoolLoader, PoolLoading, Prefetch};
 use super::monitor::{Look, Monitor, Monitored};
 use super::optim::{AdamW, Optimiser};
+use super::schedule::Scope;
 use super::settings::{PretrainPlan, PretrainSettings};
 
 /// Rate and decay of the subject classifier: constant, its own.
@@ -231,6 +232,10 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
         ("augment", order.augment.resolved()),
         ("train", serde_json::to_value(&order.settings).expect("settings are plain data")),
     ];
+    let scope = match order.settings.scope {
+        Scope::CrossSubject => None,
+        own @ Scope::PerSubject => Some(("scope", serde_json::to_value(own).expect("settings are plain data"))),
+    };
     Contract {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         kind: store.kind(),
@@ -255,7 +260,7 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
             n_windows: data.pool.len(),
         },
         seed: order.seed,
-        settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        settings: settings.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }
 

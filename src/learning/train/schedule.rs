@@ -1,5 +1,7 @@
 //! How the learning rate moves, and the rules that tie rate and batch to the size of the pool.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::TrainError;
 
 /// Linear warm-up, then a cosine down to a share of the peak.
@@ -48,17 +50,35 @@ pub fn scaled_rate(batch: usize) -> f64 {
     1e-3 * (batch as f64 / 128.0).sqrt()
 }
 
+/// Whose windows an encoder is pretrained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// One encoder over the windows of all training people.
+    #[default]
+    CrossSubject,
+    /// One encoder a person, from that person's windows only.
+    PerSubject,
+}
+
 /// Fewer windows make no batch of pretraining.
 pub(super) const LEAST_BATCH: usize = 16;
+/// The same where a person's windows are the whole pool.
+const LEAST_OWN_BATCH: usize = 8;
 
-/// The batch of pretraining: what is wished, but at most the largest power of two within a quarter of the pool.
+/// The batch of pretraining: what is wished, but at most the largest power of two within a quarter of the pool, within
+/// half of it where one person is all of it.
 ///
 /// # Errors
-/// [`TrainError::PoolTooSmall`] when that is below 16.
-pub fn pretraining_batch(wished: usize, n_windows: usize) -> Result<usize, TrainError> {
-    let batch = wished.min(power_of_two_within(n_windows / 4));
-    if batch < LEAST_BATCH {
-        return Err(TrainError::PoolTooSmall { n_windows, batch, least: LEAST_BATCH });
+/// [`TrainError::PoolTooSmall`] when that is below 16, for one person below 8.
+pub fn pretraining_batch(wished: usize, n_windows: usize, scope: Scope) -> Result<usize, TrainError> {
+    let (share, least) = match scope {
+        Scope::CrossSubject => (4, LEAST_BATCH),
+        Scope::PerSubject => (2, LEAST_OWN_BATCH),
+    };
+    let batch = wished.min(power_of_two_within(n_windows / share));
+    if batch < least {
+        return Err(TrainError::PoolTooSmall { n_windows, batch, least });
     }
     Ok(batch)
 }
@@ -99,9 +119,14 @@ mod tests {
 
     #[test]
     fn batches_follow_the_pool() {
-        assert_eq!(pretraining_batch(128, 10_000).unwrap(), 128);
-        assert_eq!(pretraining_batch(128, 300).unwrap(), 64);
-        assert!(matches!(pretraining_batch(128, 63), Err(TrainError::PoolTooSmall { n_windows: 63, .. })));
+        let batch = |n_windows, scope| pretraining_batch(128, n_windows, scope);
+        assert_eq!(batch(10_000, Scope::CrossSubject).unwrap(), 128);
+        assert_eq!(batch(300, Scope::CrossSubject).unwrap(), 64);
+        let refused = batch(63, Scope::CrossSubject);
+        assert!(matches!(refused, Err(TrainError::PoolTooSmall { n_windows: 63, least: 16, .. })));
+        assert_eq!([300, 40, 16].map(|n| batch(n, Scope::PerSubject).unwrap()), [128, 16, 8]);
+        let refused = batch(15, Scope::PerSubject);
+        assert!(matches!(refused, Err(TrainError::PoolTooSmall { n_windows: 15, least: 8, .. })));
         assert_eq!([1, 15, 16, 40, 5000].map(supervised_batch), [4, 4, 4, 8, 256]);
         assert!((scaled_rate(128) - 1e-3).abs() < 1e-15);
     }

@@ -8,7 +8,7 @@ use super::engine::Course;
 use super::error::TrainError;
 use super::monitor::MonitorSettings;
 use super::optim::{OptimiserName, OptimiserSettings};
-use super::schedule::{LEAST_BATCH, Schedule, pretraining_batch, pretraining_warm_up, scaled_rate};
+use super::schedule::{LEAST_BATCH, Schedule, Scope, pretraining_batch, pretraining_warm_up, scaled_rate};
 
 /// The section `train` of a pipeline: how pretraining moves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct PretrainSettings {
     pub checkpoint_every: u64,
     /// Looks at the validation people on the way; left out: none.
     pub monitor: Option<MonitorSettings>,
+    /// Whose windows an encoder sees; the pipeline's own key.
+    #[serde(skip)]
+    pub scope: Scope,
 }
 
 /// Passes over the pool when no number of steps is given.
@@ -55,6 +58,7 @@ impl PretrainSettings {
             clip: 5.0,
             checkpoint_every: 200,
             monitor: None,
+            scope: Scope::default(),
         }
     }
 
@@ -93,7 +97,7 @@ impl PretrainSettings {
     /// As [`PretrainSettings::check`]; a pool too small for any batch.
     pub fn plan(&self, n_windows: usize) -> Result<PretrainPlan, TrainError> {
         self.check()?;
-        let batch = pretraining_batch(self.batch, n_windows)?;
+        let batch = pretraining_batch(self.batch, n_windows, self.scope)?;
         let steps = self.steps.unwrap_or_else(|| EPOCHS * (n_windows / batch) as u64);
         let peak = self.learning_rate.unwrap_or_else(|| scaled_rate(batch));
         let warm_up = self.warm_up.unwrap_or_else(|| pretraining_warm_up(steps));
