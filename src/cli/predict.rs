@@ -28,7 +28,7 @@ pub(super) struct Predict {
     /// The classifier, by its name in the run's table [default: the only one].
     #[arg(long, value_name = "NAME")]
     classifier: Option<String>,
-    /// The fold whose classifier it is.
+    /// The fold whose classifier it is; with an encoder a person, the person's number.
     #[arg(long, value_name = "N", default_value_t = 0)]
     fold: u16,
     /// Where windows are cut.

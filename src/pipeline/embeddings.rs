@@ -91,7 +91,7 @@ fn checkpoint_of(pipeline: &Pipeline, arm: Option<&str>, fold: u16) -> Result<Pa
     }
     let folder = RunFolder::open(&pipeline.folder)?;
     let seed = pipeline.seeds.first().copied().unwrap_or_default();
-    let place = folder.training_folder(name, fold, &format!("seed-{seed}"));
+    let place = folder.training_folder(name, fold, &format!("seed-{seed}"))?;
     Checkpoints::newest(&place)?.ok_or_else(|| PipelineError::NoCheckpoint { folder: place }.into())
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::Differences;
+use crate::learning::train::TrainError;
 
 use super::text::Place;
 
@@ -102,6 +103,15 @@ pub enum PipelineError {
     #[error("scope `per-subject`: nobody has training windows of two classes")]
     #[diagnostic(help("take longer recordings, other classes, or scope = \"cross-subject\""))]
     NobodyLeft,
+    /// An encoder a person, and a person with too little for one.
+    #[error("scope `per-subject`, `{person}`: {source}")]
+    #[diagnostic(help("leave the person out (`corpus.exclude`), or take longer recordings or shorter windows"))]
+    OwnPool {
+        /// Who.
+        person: String,
+        /// Why.
+        source: TrainError,
+    },
     /// A run without such a classifier.
     #[error("{}: no classifier `{name}`", folder.display())]
     #[diagnostic(help(

@@ -9,19 +9,16 @@ use crate::base::{Choice, Progress, Stopwatch, Watch};
 use crate::data::splits::{LabelBudget, Split};
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::judging::downstream::{Bench, Data, FineTune, RrChoice, Start};
+use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start};
 use crate::learning::nn::Group;
-use crate::learning::train::{
-    Monitored, PretrainData, PretrainOrder, Record, Scope, TrainError, pretrain, supervised_batch,
-};
+use crate::learning::train::{Monitored, PretrainData, PretrainOrder, Record, TrainError, pretrain, supervised_batch};
 use crate::numerics::metrics::Classes;
 
 use super::error::PipelineError;
 use super::means::Means;
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
-use super::scope;
-use super::stages::draw;
+use super::scope::Drawn;
 
 /// A training is timed over so many steps at most, or so many seconds.
 const STEPS: u64 = 30;
@@ -57,15 +54,17 @@ pub struct Estimate {
 /// As preparing and training.
 pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
-    let mut splits = draw(pipeline, &store)?;
-    if pipeline.scope == Scope::PerSubject {
-        splits = scope::of_each_person(&splits, &store, means)?.into_iter().map(|(_, split)| split).collect();
-    }
+    let drawn = Drawn::of(pipeline, &store)?;
+    drawn.tell(means);
+    let splits = drawn.splits;
     let first = splits.first().ok_or(PipelineError::NobodyLeft)?;
     let timed = Timed { pipeline, means, store: &store };
-    let per_step = pipeline.arms.iter().map(|arm| timed.pretraining(arm, first)).collect::<Result<Vec<f64>, _>>()?;
-    let supervised = timed.supervised(first)?;
-    let probes_s = timed.probes(first)?;
+    let arms = pipeline.arms.iter().map(|arm| timed.pretraining(arm, first));
+    let costs = Costs {
+        pretrained_window_s: arms.sum::<Result<f64, _>>()?,
+        supervised: timed.supervised(first)?,
+        probes: timed.probes(first)?,
+    };
     let mut all = Estimate {
         total_s: 0.0,
         pretrain_s: 0.0,
@@ -76,17 +75,35 @@ pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
         rounds: splits.len() * pipeline.seeds.len(),
     };
     for split in &splits {
-        timed.add(&mut all, split, (&per_step, &supervised, probes_s))?;
+        timed.add(&mut all, split, &costs)?;
     }
     all.total_s = all.pretrain_s + all.probe_s + all.fine_tune_s + all.end_to_end_s;
     Ok(all)
 }
 
+/// What each training was found to cost.
+struct Costs {
+    /// Seconds of a window in an update of pretraining, all arms together.
+    pretrained_window_s: f64,
+    supervised: Supervision,
+    probes: Probes,
+}
+
+/// What classifiers on frozen encoders cost.
+struct Probes {
+    /// Seconds a training row of all the pipeline's ways, on one encoder.
+    row_s: f64,
+    /// The same on the random encoder, which has a probe where the pipeline has none.
+    random_row_s: f64,
+    /// How many the pipeline names.
+    ways: usize,
+}
+
 /// What supervised training costs.
 struct Supervision {
     settings: FineTune,
-    /// Seconds of a window in an update.
-    window_s: f64,
+    /// Seconds of a window on its way forward; the way back takes two of these.
+    pass_s: f64,
     /// Whether the pipeline fine-tunes, and not only trains its control.
     fine_tunes: bool,
 }
@@ -99,42 +116,41 @@ struct Timed<'a> {
 
 impl Timed<'_> {
     /// Adds the seeds of one split.
-    fn add(
-        &self,
-        all: &mut Estimate,
-        split: &Split,
-        (per_step, supervised, probes_s): (&[f64], &Supervision, f64),
-    ) -> Result<(), Error> {
+    fn add(&self, all: &mut Estimate, split: &Split, costs: &Costs) -> Result<(), Error> {
         let (seeds, arms) = (self.pipeline.seeds.len() as f64, self.pipeline.arms.len() as f64);
-        let steps = self.pipeline.train.plan(split.pool().len())?.course.steps;
-        let rr = self.pipeline.evaluate.rr().len() as f64;
-        let (rows, held_out) = (split.train().len(), split.validation().len() as f64);
+        let plan = self.pipeline.train.plan(split.pool().len())?;
+        let (steps, evaluate) = (plan.course.steps, &self.pipeline.evaluate);
+        let (rr, tune) = (evaluate.rr().len() as f64, evaluate.tune());
+        let Costs { pretrained_window_s, supervised, probes } = costs;
         all.pretrain_steps += steps * self.pipeline.arms.len() as u64 * self.pipeline.seeds.len() as u64;
-        all.pretrain_s += seeds * steps as f64 * per_step.iter().sum::<f64>();
-        // The random encoder is probed like every arm.
-        all.probe_s += seeds * rr * (arms + 1.0) * probes_s * rows as f64;
+        all.pretrain_s += seeds * steps as f64 * plan.batch as f64 * pretrained_window_s;
+
+        // Each classifier reads the test people once. The random encoder is probed like every arm.
+        let reading = split.proof().roles.test.windows as f64 * supervised.pass_s;
+        let (ways, rows) = (probes.ways as f64, split.train().len());
+        let frozen = arms * probes.row_s + probes.random_row_s;
+        all.probe_s += seeds * rr * (frozen * rows as f64 + (arms * ways + ways.max(1.0)) * reading);
 
         let classes = self.classes();
         let updates = supervised.settings.updates(&self.data(split, &classes)?);
-        let batches = rows.div_ceil(supervised_batch(rows)) as u64;
+        let configurations = supervised.settings.n_configurations();
         // The first seed tries every configuration, the others keep its choice.
-        let trainings = (supervised.settings.n_configurations() - 1) as f64 + seeds;
-        // An update is a pass forward and two backward; a look at the validation people is forward alone, and so is the
-        // encoder's part of an epoch that trains the head alone.
-        let (pass_s, batch) = (supervised.window_s / 3.0, supervised_batch(rows).min(rows) as f64);
-        let cost = |updates: u64, frozen: u64| {
-            let epochs = updates.div_ceil(batches) as f64;
-            ((updates - frozen) as f64 * 3.0 + frozen as f64) * batch * pass_s + epochs * held_out * pass_s
-        };
-        let frozen = if updates > batches { batches } else { 0 };
+        let trainings = |configurations: usize| (configurations - 1) as f64 + seeds;
+        let shape = Epoch::of(split);
+        let frozen = if updates > shape.batches { shape.batches } else { 0 };
         if supervised.fine_tunes {
-            all.fine_tune_s += trainings * rr * arms * cost(updates, frozen);
+            let training = trainings(configurations) * shape.passes(updates, frozen) * supervised.pass_s;
+            all.fine_tune_s += rr * arms * (training + seeds * reading);
         }
-        all.end_to_end_s += trainings * rr * cost(steps + updates, 0);
+        let tuned = if tune { Some(self.pipeline.arms.len().max(1) * configurations) } else { None };
+        for configurations in std::iter::once(configurations).chain(tuned) {
+            let training = trainings(configurations) * shape.passes(steps + updates, 0) * supervised.pass_s;
+            all.end_to_end_s += rr * (training + seeds * reading);
+        }
         Ok(())
     }
 
-    /// Seconds of a step of pretraining.
+    /// Seconds of a window in an update of pretraining.
     fn pretraining(&self, arm: &Arm, split: &Split) -> Result<f64, Error> {
         let pipeline = self.pipeline;
         let order = PretrainOrder {
@@ -148,11 +164,14 @@ impl Timed<'_> {
         let (train, validation) = (split.train(), split.validation());
         let monitored = Some(Monitored { train, validation, unscored: self.store.pool_excludes() });
         let data = PretrainData { store: self.store, pool: split.pool(), split_hash: split.hash(), monitored };
-        let pace = Pace::new();
+        let batch = pipeline.train.plan(split.pool().len())?.batch;
+        let pace = Pace::new(&self.means.watch);
         match pretrain(&order, data, &self.means.device, Record::nowhere(&pace.watch())) {
-            Ok(_) | Err(TrainError::Stopped { .. }) => Ok(pace.per_step()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(TrainError::Stopped { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
+        self.means.watch.check().map_err(TrainError::Interrupted)?;
+        Ok(pace.counted().per_step() / batch as f64)
     }
 
     /// What supervised training costs: the control's, whose every update trains all weights.
@@ -162,7 +181,7 @@ impl Timed<'_> {
         let settings = found.cloned().unwrap_or_else(|| FineTune::defaults(self.pipeline.kind));
         let encoder = self.encoder()?;
         let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
-        let (classes, pace) = (self.classes(), Pace::new());
+        let (classes, pace) = (self.classes(), Pace::new(&self.means.watch));
         let start = Start { encoder: &*encoder, group: &group, arm: "estimate", seed: 1, kept: None };
         let watch = pace.watch();
         let fitted = settings.end_to_end(&start, &self.data(split, &classes)?, STEPS, &mut Bench::silent(&watch));
@@ -172,25 +191,35 @@ impl Timed<'_> {
                 return Err(error);
             }
         }
-        let batch = supervised_batch(split.train().len()).min(split.train().len());
-        Ok(Supervision { settings, window_s: pace.per_step() / batch as f64, fine_tunes: found.is_some() })
+        self.means.watch.check().map_err(TrainError::Interrupted)?;
+        let Counted { first, last, seconds } = pace.counted();
+        let passes = Epoch::of(split).between(first, last);
+        let pass_s = if passes > 0.0 { seconds / passes } else { 0.0 };
+        Ok(Supervision { settings, pass_s, fine_tunes: found.is_some() })
     }
 
-    /// Seconds a training row of all classifiers on a frozen encoder.
-    fn probes(&self, split: &Split) -> Result<f64, Error> {
+    /// What classifiers on a frozen encoder cost.
+    fn probes(&self, split: &Split) -> Result<Probes, Error> {
         let share = (PROBED_ROWS as f64 / split.train().len() as f64).min(1.0);
         let budget = LabelBudget { share, ..LabelBudget::default() };
         let fewer = if share < 1.0 { split.with_labels(self.store.table(), &budget)? } else { split.clone() };
         let encoder = self.encoder()?;
         let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
-        let (classes, watch) = (self.classes(), Watch::default());
+        let (classes, watch) = (self.classes(), &self.means.watch);
         let data = self.data(&fewer, &classes)?;
         let start = Start { encoder: &*encoder, group: &group, arm: "estimate", seed: 1, kept: None };
-        let clock = watch.stopwatch();
-        for way in self.pipeline.downstream.iter().filter(|way| way.choice.supervision().is_none()) {
-            way.choice.fit(&start, &data, &mut Bench::silent(&watch))?;
-        }
-        Ok(clock.elapsed().as_secs_f64() / fewer.train().len() as f64)
+        let time = |ways: &[&dyn Downstream]| -> Result<f64, Error> {
+            let clock = watch.stopwatch();
+            for way in ways {
+                way.fit(&start, &data, &mut Bench::silent(watch))?;
+            }
+            Ok(clock.elapsed().as_secs_f64() / fewer.train().len() as f64)
+        };
+        let ways = self.pipeline.downstream.iter().filter(|way| way.choice.supervision().is_none());
+        let ways: Vec<&dyn Downstream> = ways.map(|way| &*way.choice).collect();
+        let row_s = time(&ways)?;
+        let random_row_s = if ways.is_empty() { time(&[&Linear::defaults(self.pipeline.kind)])? } else { row_s };
+        Ok(Probes { row_s, random_row_s, ways: ways.len() })
     }
 
     fn encoder(&self) -> Result<Arc<dyn crate::learning::nn::Encoder>, Error> {
@@ -209,20 +238,68 @@ impl Timed<'_> {
     }
 }
 
-/// Times the steps of a training and asks it to stop when it has seen enough.
+/// The passes of windows in supervised training.
+struct Epoch {
+    /// Updates of an epoch.
+    batches: u64,
+    /// Windows of an update.
+    windows: f64,
+    /// Windows of the validation people, read at the end of each epoch.
+    held_out: f64,
+}
+
+impl Epoch {
+    fn of(split: &Split) -> Self {
+        let rows = split.train().len();
+        let batches = rows.div_ceil(supervised_batch(rows)).max(1) as u64;
+        Self { batches, windows: rows as f64 / batches as f64, held_out: split.validation().len() as f64 }
+    }
+
+    /// Passes forward of one window that a training is worth: an update is a pass forward and two backward; a look at
+    /// the validation people is forward alone, and so is the encoder's part of an update that trains the head alone.
+    fn passes(&self, updates: u64, head_only: u64) -> f64 {
+        let windows = ((updates - head_only) * 3 + head_only) as f64 * self.windows;
+        windows + updates.div_ceil(self.batches) as f64 * self.held_out
+    }
+
+    /// The same from after one update to after another, all weights trained.
+    fn between(&self, first: u64, last: u64) -> f64 {
+        let looks = last / self.batches - first / self.batches;
+        ((last - first) * 3) as f64 * self.windows + looks as f64 * self.held_out
+    }
+}
+
+/// Times the steps of a training and asks it to stop when it has seen enough, or when the person who waits has.
 struct Pace(Arc<Marks>);
 
 struct Marks {
+    outer: Watch,
     clock: Stopwatch,
     stop: OnceLock<Arc<AtomicBool>>,
     /// Step and time since the clock began.
     marks: Mutex<Vec<(u64, f64)>>,
 }
 
+/// What was timed.
+struct Counted {
+    /// The step after which the clock counts.
+    first: u64,
+    /// The last step.
+    last: u64,
+    /// From the one to the other.
+    seconds: f64,
+}
+
+impl Counted {
+    fn per_step(&self) -> f64 {
+        self.seconds / (self.last - self.first).max(1) as f64
+    }
+}
+
 impl Pace {
-    fn new() -> Self {
-        let clock = Watch::default().stopwatch();
-        Self(Arc::new(Marks { clock, stop: OnceLock::new(), marks: Mutex::new(Vec::new()) }))
+    fn new(outer: &Watch) -> Self {
+        let clock = outer.stopwatch();
+        Self(Arc::new(Marks { outer: outer.clone(), clock, stop: OnceLock::new(), marks: Mutex::new(Vec::new()) }))
     }
 
     fn watch(&self) -> Watch {
@@ -232,13 +309,13 @@ impl Pace {
         watch
     }
 
-    /// Seconds a step, the first ones left out where there are others.
-    fn per_step(&self) -> f64 {
+    /// What was timed, the first steps left out where there are others.
+    fn counted(&self) -> Counted {
         let marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(&last), Some(&first)) = (marks.last(), marks.get(WARM_UP as usize - 1).or(marks.first())) else {
-            return 0.0;
-        };
-        if last.0 > first.0 { (last.1 - first.1) / (last.0 - first.0) as f64 } else { last.1 / last.0.max(1) as f64 }
+        let Some(&last) = marks.last() else { return Counted { first: 0, last: 0, seconds: 0.0 } };
+        let warm = marks.get(WARM_UP as usize - 1).filter(|warm| warm.0 < last.0);
+        let first = warm.copied().unwrap_or((0, 0.0));
+        Counted { first: first.0, last: last.0, seconds: last.1 - first.1 }
     }
 }
 
@@ -249,7 +326,8 @@ impl Progress for Marks {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         marks.push((done, now));
         let since = marks.get(WARM_UP as usize - 1).map_or(0.0, |first| now - first.1);
-        if let (true, Some(stop)) = (done >= STEPS || since > SECONDS, self.stop.get()) {
+        let enough = done >= STEPS || since > SECONDS || self.outer.check().is_err();
+        if let (true, Some(stop)) = (enough, self.stop.get()) {
             stop.store(true, Ordering::Relaxed);
         }
     }
@@ -263,12 +341,30 @@ mod tests {
 
     #[test]
     fn pace_leaves_the_first_steps_out_and_stops() {
-        let pace = Pace::new();
+        let outer = Watch::default();
+        let pace = Pace::new(&outer);
         let watch = pace.watch();
         *pace.0.marks.lock().unwrap() = vec![(1, 10.0), (2, 11.0), (3, 11.5), (4, 12.0)];
-        assert_eq!(pace.per_step(), 0.5);
+        assert_eq!(pace.counted().per_step(), 0.5);
+        watch.progress().advance(5, "");
         assert!(watch.check().is_ok());
         watch.progress().advance(STEPS, "");
         assert!(watch.check().is_err());
+
+        // Whoever waits can end it.
+        let pace = Pace::new(&outer);
+        let watch = pace.watch();
+        outer.stop_flag().store(true, Ordering::Relaxed);
+        watch.progress().advance(1, "");
+        assert!(watch.check().is_err());
+    }
+
+    #[test]
+    fn an_epoch_ends_with_a_look_at_the_validation_people() {
+        let epoch = Epoch { batches: 4, windows: 8.0, held_out: 10.0 };
+        // Eight updates of all weights in two epochs; the same where the first epoch is the head's.
+        assert_eq!((epoch.passes(8, 0), epoch.passes(8, 4)), (212.0, 148.0));
+        assert_eq!(epoch.passes(9, 0), 246.0);
+        assert_eq!((epoch.between(2, 3), epoch.between(2, 8)), (24.0, 164.0));
     }
 }

@@ -19,7 +19,7 @@ use super::means::Means;
 use super::outside::{self, Seen};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
-use super::stages::draw;
+use super::scope::Drawn;
 
 /// A classifier whose choices are made; the test people were not read.
 #[derive(Debug, Clone, Serialize)]
@@ -98,11 +98,12 @@ pub fn fit_checkpoint(
     means: &Means,
 ) -> Result<Vec<FittedLine>, Error> {
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
-    let splits = draw(pipeline, &store)?;
+    let drawn = Drawn::of(pipeline, &store)?;
+    drawn.tell(means);
     let pretrained = outside::take(pipeline, checkpoint, &store, means)?;
     let way = way(pipeline, way_name);
     let mut lines = Vec::new();
-    for split in &splits {
+    for split in &drawn.splits {
         let name = outside::arm_name(checkpoint, &pretrained, (&store, split), policy)?;
         for rr in pipeline.evaluate.rr() {
             let place = Place { store: &store, split, settings: &pipeline.evaluate, rr, kept: None };

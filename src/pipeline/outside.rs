@@ -15,7 +15,7 @@ use super::error::PipelineError;
 use super::means::Means;
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
-use super::stages::draw;
+use super::scope::Drawn;
 
 /// What to do about an encoder that has seen people who judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub(super) fn take(pipeline: &Pipeline, path: &Path, store: &Store, means: &Mean
 pub fn admit(pipeline: &Pipeline, path: &Path, policy: Seen, means: &Means) -> Result<(), Error> {
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
     let pretrained = take(pipeline, path, &store, means)?;
-    let splits = draw(pipeline, &store)?;
-    splits.iter().try_for_each(|split| arm_name(path, &pretrained, (&store, split), policy).map(drop))
+    let drawn = Drawn::of(pipeline, &store)?;
+    drawn.splits.iter().try_for_each(|split| arm_name(path, &pretrained, (&store, split), policy).map(drop))
 }
 
 /// An encoder reads only windows like those it was made for.

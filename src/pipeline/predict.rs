@@ -190,8 +190,8 @@ fn classifier_of(folder: &RunFolder, request: &PredictRequest, pipeline: &Pipeli
         (None, [only]) => only,
         (None, _) => return Err(unknown("(not named)").into()),
     };
-    let path = folder.classifier_file(name, request.fold, seed);
-    if path.is_file() { Ok(path) } else { Err(unknown(&format!("{name}, fold {}, seed {seed}", request.fold)).into()) }
+    let path = folder.finished_classifier(name, request.fold, seed)?;
+    path.ok_or_else(|| unknown(&format!("{name}, fold {}, seed {seed}", request.fold)).into())
 }
 
 /// Windows of new recordings, for as long as they are used.

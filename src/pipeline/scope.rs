@@ -9,11 +9,13 @@ use crate::error::Error;
 use crate::learning::awareness::Preset;
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
 use crate::learning::train::Scope;
+use crate::runs::RunFolder;
 
 use super::error::PipelineError;
 use super::means::Means;
-use super::parse::Arm;
+use super::parse::{Arm, Pipeline};
 use super::section::Sections;
+use super::stages::draw;
 
 /// The key of an objective that says whether the keys of a batch are candidates too.
 const IN_BATCH: &str = "in_batch";
@@ -54,34 +56,68 @@ pub(super) fn fitted(
     }
 }
 
-/// The split of each person, numbered in the order of people; people whose training windows have one class are left out
-/// and named.
-///
-/// # Errors
-/// A plan that parts people; nobody is left.
-pub(super) fn of_each_person(splits: &[Split], store: &Store, means: &Means) -> Result<Vec<(String, Split)>, Error> {
-    let table = store.table();
-    let (mut own, mut alike) = (Vec::new(), Vec::new());
-    for split in splits {
-        // A plan that parts people has a person whose split cannot be made; the error says so.
-        let people = split.train().subjects();
-        for &subject in people {
-            let id = table.subjects[subject as usize].to_string();
-            let split = split.of_subject(table, subject)?;
-            let mut classes = split.train().labels(table);
-            classes.sort_unstable();
-            classes.dedup();
-            if classes.len() < 2 {
-                alike.push(id);
-            } else {
-                let number = own.len() as u16;
-                own.push((id, split.numbered(number)));
+/// What a pipeline trains and judges on: the splits of its plan, or those of each person.
+pub(super) struct Drawn {
+    /// The person of each split, where everybody has an encoder of their own; else empty.
+    pub(super) people: Vec<String>,
+    /// One a fold; per person they are numbered in the order of people.
+    pub(super) splits: Vec<Split>,
+    /// Per person: who has no split of their own, and why.
+    left_out: Vec<String>,
+}
+
+impl Drawn {
+    /// Draws anew from the store.
+    ///
+    /// # Errors
+    /// Whatever the plan reports; per person a plan that parts people, nobody who is left, and a person with a name that
+    /// cannot be a folder or with too few windows for a batch.
+    pub(super) fn of(pipeline: &Pipeline, store: &Store) -> Result<Self, Error> {
+        let mut drawn = Self { people: Vec::new(), splits: draw(pipeline, store)?, left_out: Vec::new() };
+        if pipeline.scope == Scope::PerSubject {
+            drawn.part(pipeline, store)?;
+        }
+        Ok(drawn)
+    }
+
+    /// Each person's own split. People whose training windows have one class are left out.
+    fn part(&mut self, pipeline: &Pipeline, store: &Store) -> Result<(), Error> {
+        let (table, mut own) = (store.table(), Vec::new());
+        for split in &self.splits {
+            let plan_s = split.proof().left_out.iter().map(|out| format!("{} ({})", out.subject, out.reason));
+            self.left_out.extend(plan_s);
+            // A plan that parts people has a person whose split cannot be made; the error says so.
+            for &subject in split.train().subjects() {
+                let id = table.subjects[subject as usize].to_string();
+                let split = split.of_subject(table, subject)?;
+                let mut classes = split.train().labels(table);
+                classes.sort_unstable();
+                classes.dedup();
+                if classes.len() < 2 {
+                    self.left_out.push(format!("{id} (one class in train)"));
+                    continue;
+                }
+                // Before the first hour of training, not after it.
+                RunFolder::check_subject(&id)?;
+                let n_windows = split.pool().len();
+                if let Err(source) = pipeline.train.plan(n_windows) {
+                    return Err(PipelineError::OwnPool { person: id, source }.into());
+                }
+                own.push(split.numbered(own.len() as u16));
+                self.people.push(id);
             }
         }
+        if own.is_empty() {
+            return Err(PipelineError::NobodyLeft.into());
+        }
+        self.splits = own;
+        Ok(())
     }
-    if !alike.is_empty() {
-        let people = alike.join(", ");
-        means.watch.progress().caution(&format!("left out, one class only in their training windows: {people}"));
+
+    /// Names whoever is left out.
+    pub(super) fn tell(&self, means: &Means) {
+        if !self.left_out.is_empty() {
+            means.watch.progress().caution(&format!("no encoder for: {}", self.left_out.join(", ")));
+        }
     }
-    if own.is_empty() { Err(PipelineError::NobodyLeft.into()) } else { Ok(own) }
 }

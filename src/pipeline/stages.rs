@@ -15,7 +15,7 @@ use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
 use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
-    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, Scope, pretrain,
+    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
 };
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
@@ -25,7 +25,7 @@ use super::means::Means;
 use super::outside::{self, Seen};
 use super::parse::{Arm, Pipeline};
 use super::prepare::{Stale, prepare};
-use super::scope;
+use super::scope::Drawn;
 use super::views::check_store_windows;
 
 /// Proofs of more folds than this are saved, not told.
@@ -94,12 +94,10 @@ impl<'a> Run<'a> {
         };
         let store = prepare(pipeline, Stale::Refuse, means)?.store;
         check_store_windows(pipeline, &store)?;
-        let mut people = Vec::new();
-        let mut splits = draw(pipeline, &store)?;
+        let drawn = Drawn::of(pipeline, &store)?;
+        drawn.tell(means);
+        let Drawn { people, splits, .. } = drawn;
         tell_splits(&splits, means);
-        if pipeline.scope == Scope::PerSubject {
-            (people, splits) = scope::of_each_person(&splits, &store, means)?.into_iter().unzip();
-        }
         let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };
         let folder = match taken_up {
             Some(folder) => folder,

@@ -23,7 +23,7 @@ use crate::runs::{PredictionTable, RunFolder};
 use super::PipelineText;
 use super::compare::{overlap_of, rate_hz, readings};
 use super::parse::Pipeline;
-use super::stages::draw;
+use super::scope::Drawn;
 
 /// Something that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -289,8 +289,8 @@ impl Verifier {
         for proof in proofs {
             for arm in &pipeline.arms {
                 for seed in &pipeline.seeds {
-                    let folder = self.folder.checkpoints(&arm.name, proof.fold).join(format!("seed-{seed}"));
-                    let place = format!("checkpoints/{}/{}/seed-{seed}", arm.name, proof.fold);
+                    let folder = self.folder.training_folder(&arm.name, proof.fold, &format!("seed-{seed}"))?;
+                    let place = folder.strip_prefix(self.folder.path()).unwrap_or(&folder).display().to_string();
                     let Some(newest) = Checkpoints::newest(&folder)? else {
                         self.note(place, "no checkpoint", "the encoder that was judged");
                         continue;
@@ -364,8 +364,8 @@ impl Verifier {
         let written = ended.last().map_or("", |entry| word(entry, "store_hash"));
         self.same(&format!("{}: SHA-256", path.display()), &hash, written);
         let store = Store::open(path)?;
-        match draw(pipeline, &store) {
-            Ok(splits) => {
+        match Drawn::of(pipeline, &store) {
+            Ok(Drawn { splits, .. }) => {
                 let json = |proofs: Vec<&Proof>| serde_json::to_value(proofs).expect("proofs are plain data");
                 let anew = json(splits.iter().map(Split::proof).collect());
                 for found in Differences::between(&json(proofs.iter().collect()), &anew).0 {

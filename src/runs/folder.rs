@@ -140,6 +140,21 @@ impl RunFolder {
         Ok(Self { path: self.path.join(SUBJECTS).join(plain(id)?), lock: self.lock.clone() })
     }
 
+    /// Whether a person's id can be the name of their part.
+    ///
+    /// # Errors
+    /// A name that would lead out of the run folder, or that not every file system takes.
+    pub fn check_subject(id: &str) -> Result<(), RunError> {
+        plain(id).map(drop)
+    }
+
+    /// The run itself, then the parts of its people in order.
+    fn parts(&self) -> Result<Vec<Self>, RunError> {
+        let people = self.path.join(SUBJECTS);
+        let parts = names_in(&people)?.into_iter().map(|id| Self { path: people.join(id), lock: self.lock.clone() });
+        Ok(std::iter::once(self.clone()).chain(parts).collect())
+    }
+
     /// Writes the resolved pipeline.
     ///
     /// # Errors
@@ -215,9 +230,15 @@ impl RunFolder {
         self.folder_of(CHECKPOINTS, arm, fold)
     }
 
-    /// The folder in which one training left its checkpoints, `checkpoints/ARM/FOLD/WORD`; it is not made.
-    pub fn training_folder(&self, arm: &str, fold: u16, word: &str) -> PathBuf {
-        self.path.join(CHECKPOINTS).join(arm).join(fold.to_string()).join(word)
+    /// The folder in which one training left its checkpoints, `checkpoints/ARM/FOLD/WORD`, in the part of the person
+    /// whose fold it is where people have their own; it is not made.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn training_folder(&self, arm: &str, fold: u16, word: &str) -> Result<PathBuf, RunError> {
+        let own = self.checkpoints(arm, fold).join(word);
+        let mut places = self.parts()?.into_iter().map(|part| part.checkpoints(arm, fold).join(word));
+        Ok(places.find(|place| place.is_dir()).unwrap_or(own))
     }
 
     /// Where a finished classifier lies: `classifiers/NAME/FOLD/seed-N.safetensors`.
@@ -225,19 +246,26 @@ impl RunFolder {
         self.path.join(CLASSIFIERS).join(name).join(fold.to_string()).join(format!("seed-{seed}.safetensors"))
     }
 
+    /// The file of a finished classifier, that of the person whose fold it is where people have their own.
+    ///
+    /// # Errors
+    /// A folder that cannot be read.
+    pub fn finished_classifier(&self, name: &str, fold: u16, seed: u64) -> Result<Option<PathBuf>, RunError> {
+        let mut files = self.parts()?.into_iter().map(|part| part.classifier_file(name, fold, seed));
+        Ok(files.find(|file| file.is_file()))
+    }
+
     /// The names of finished classifiers, in order.
     ///
     /// # Errors
     /// A folder that cannot be read.
     pub fn classifiers(&self) -> Result<Vec<String>, RunError> {
-        let folder = self.path.join(CLASSIFIERS);
-        if !folder.is_dir() {
-            return Ok(Vec::new());
+        let mut names = Vec::new();
+        for part in self.parts()? {
+            names.extend(names_in(&part.path.join(CLASSIFIERS))?);
         }
-        let entries = std::fs::read_dir(&folder).map_err(RunError::io(&folder))?;
-        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        let mut names = names.collect::<std::io::Result<Vec<_>>>().map_err(RunError::io(&folder))?;
         names.sort();
+        names.dedup();
         Ok(names)
     }
 
@@ -356,6 +384,18 @@ impl RunFolder {
     }
 }
 
+/// What lies in a folder, in order; nothing where there is none.
+fn names_in(folder: &Path) -> Result<Vec<String>, RunError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(folder).map_err(RunError::io(folder))?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>().map_err(RunError::io(folder))?;
+    names.sort();
+    Ok(names)
+}
+
 /// A name that is one folder and no other place.
 fn plain(name: &str) -> Result<&str, RunError> {
     let plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_' | '.');
@@ -433,6 +473,23 @@ mod tests {
         run.write_scores(&[1.6]).unwrap();
         write_atomically(&run.path().join("checkpoints/base/0/w"), b"x").unwrap();
         assert_eq!(run.changed_files().unwrap(), ["checkpoints/base/0/w", SCORES]);
+    }
+
+    #[test]
+    fn the_parts_of_people_are_searched_with_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = made(folder.path());
+        let person = run.of_subject("S001").unwrap();
+        let (training, file) =
+            (person.checkpoint_folder("base", 3).unwrap(), person.classifier_file("base-linear", 3, 1));
+        std::fs::create_dir_all(training.join("seed-1")).unwrap();
+        write_atomically(&file, b"weights").unwrap();
+        assert_eq!(run.training_folder("base", 3, "seed-1").unwrap(), training.join("seed-1"));
+        assert_eq!(run.training_folder("base", 0, "seed-1").unwrap(), run.path().join("checkpoints/base/0/seed-1"));
+        assert_eq!(run.classifiers().unwrap(), ["base-linear"]);
+        assert_eq!(run.finished_classifier("base-linear", 3, 1).unwrap(), Some(file));
+        assert_eq!(run.finished_classifier("base-linear", 0, 1).unwrap(), None);
+        assert!(RunFolder::check_subject("../S001").is_err());
     }
 
     #[test]

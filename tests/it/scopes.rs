@@ -72,6 +72,24 @@ fn an_encoder_a_person_never_sees_another_persons_window() {
     }
     let tested: std::collections::BTreeSet<&String> = rows.values().collect();
     assert_eq!(tested.len(), 3);
+
+    // The run is checked and used like any other; a fold is a person.
+    let run = run.display().to_string();
+    assert_eq!(json(&["verify", &run, "--json"], 0)["disagreements"], serde_json::json!([]));
+    let predicted = ["predict", &run, "fixtures/mitdb/208", "--classifier", "base-linear", "--fold", "1", "--json"];
+    let predicted = json(&predicted, 0);
+    assert!(predicted["classifier"].as_str().unwrap().contains("subjects/208/classifiers"), "{predicted}");
+    assert_eq!(predicted["windows"][0]["seen"], "train");
+}
+
+#[test]
+fn people_with_one_class_are_left_out_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = biossl(&["pretrain", &pipeline(folder.path(), &["114", "208"])]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("no encoder for: 114 (one class in train (N))"), "{}", stderr(&output));
+    let people: Vec<_> = std::fs::read_dir(folder.path().join("run/subjects")).unwrap().collect();
+    assert_eq!(people.len(), 1);
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl EvaluateSettings {
     }
 
     /// Whether end-to-end training is also tuned.
-    pub(super) fn tune(&self) -> bool {
+    pub fn tune(&self) -> bool {
         self.tune
     }
 
