@@ -86,7 +86,7 @@ fn a_run_with_other_settings_is_refused_naming_every_key() {
     kept(folder.path(), &[5]);
     let mut other = contract();
     other.settings.insert("objective".to_owned(), json!({ "name": "sacl", "temperature": 0.2 }));
-    other.seed += 1;
+    other.seed -= 1;
     let error = Checkpoints::new(folder.path().to_owned(), other, 5, Resume::FromLast).take_up().unwrap_err();
     let TrainError::Contract { differences, .. } = error else { panic!("{error}") };
     let keys: Vec<&str> = differences.0.iter().map(|difference| difference.key.as_str()).collect();
