@@ -409,24 +409,75 @@ fn inspect_passes_by_what_is_no_file() {
     assert_eq!(found[1]["format"], "edf");
 }
 
-/// `inspect` looks at no stop flag: the first SIGTERM ends it, even while it waits for a pipe.
+/// An EDF file of one channel whose body of 60 GB is a hole: minutes of reading, no disk.
+#[cfg(unix)]
+fn endless_edf(path: &Path) {
+    let fields: [(&str, usize); 20] = [
+        ("0", 8),
+        ("X X X X", 80),
+        ("Startdate X X X X", 80),
+        ("01.01.01", 8),
+        ("00.00.00", 8),
+        ("512", 8),
+        ("", 44),
+        ("1000000", 8),
+        ("100", 8),
+        ("1", 4),
+        ("EEG Cz", 16),
+        ("", 80),
+        ("uV", 8),
+        ("-100", 8),
+        ("100", 8),
+        ("-32768", 8),
+        ("32767", 8),
+        ("", 80),
+        ("30000", 8),
+        ("", 32),
+    ];
+    let header: String = fields.iter().map(|(text, width)| format!("{text:<0$}", *width)).collect();
+    assert_eq!(header.len(), 512);
+    std::fs::write(path, header).unwrap();
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(512 + 1_000_000 * 60_000).unwrap();
+}
+
+/// Whether whoever started the tests had them ignore a signal, as a shell does with SIGINT for what runs behind it;
+/// programs inherit that.
+#[cfg(unix)]
+fn ignored(number: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
+/// `inspect` looks at no stop flag: the first SIGINT or SIGTERM ends it (130 and 143 in a shell), while it reads.
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_inspect_at_once() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Stdio;
+
     let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("waits.edf");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut child = command(&["inspect", pipe.to_str().unwrap()]).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    assert!(child.try_wait().unwrap().is_none(), "it does not wait");
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let began = std::time::Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if began.elapsed().as_secs() > 10 {
-            child.kill().unwrap();
-            panic!("SIGTERM was not heeded");
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let endless = folder.path().join("endless.edf");
+    endless_edf(&endless);
+    let (none, endless) = (folder.path().join("none.edf").display().to_string(), endless.display().to_string());
+    for (signal, number) in [("-INT", 2), ("-TERM", 15)].into_iter().filter(|(_, number)| !ignored(*number)) {
+        let mut child = command(&["inspect", &none, &endless])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // What ails the first file is told before the second is opened: the program is at work.
+        let mut told = String::new();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        errors.read_line(&mut told).unwrap();
+        assert!(told.contains("none.edf"), "{told}");
+        assert!(child.try_wait().unwrap().is_none(), "the file was read or refused: {told}");
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let began = std::time::Instant::now();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(number), "{signal}: {status}");
+        assert!(began.elapsed().as_secs() < 10, "{signal} was heeded after {:?}", began.elapsed());
     }
 }
 
