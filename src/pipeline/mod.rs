@@ -4,6 +4,7 @@
 //! reading at [`Pipeline`].
 
 mod compare;
+mod cuts;
 mod embeddings;
 mod error;
 mod estimate;

@@ -19,8 +19,9 @@ use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
 use crate::learning::train::{DeclaredPool, PretrainSettings, Scope, TrainError};
 use crate::numerics::metrics::Classes;
-use crate::signal::{Normalisation, seconds_to_samples};
+use crate::signal::seconds_to_samples;
 
+use super::cuts::check_cuts;
 use super::error::PipelineError;
 use super::scope;
 use super::section::{Sections, table_in};
@@ -143,6 +144,9 @@ impl Pipeline {
         check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
         let scope = sections.plain("scope", Scope::default())?;
         let arms = arms(sections.value("awareness"), kind)?;
+        let split = sections.choose("split", &PLANS, kind, None)?;
+        let evaluate = evaluate(sections, corpus.choice.as_ref())?;
+        check_cuts(&split, &recipe, &evaluate, sections)?;
         Ok(Self {
             name: name.to_owned(),
             note: sections.plain("note", String::new())?,
@@ -150,7 +154,7 @@ impl Pipeline {
             seeds: seeds(sections, seed)?,
             store: sections.plain("store", PathBuf::from(format!("stores/{name}.h5")))?,
             folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
-            split: split(sections, kind, &recipe)?,
+            split,
             scope,
             rejects: sections.plain("rejects", RejectScope::default())?,
             encoder: encoder(sections, kind, window_samples(&recipe, corpus.choice.as_ref()))?,
@@ -159,7 +163,7 @@ impl Pipeline {
             train: PretrainSettings { scope, ..train(sections, kind)? },
             outside: sections.plain("outside", None)?,
             downstream: downstream(sections.value("downstream"), kind)?,
-            evaluate: evaluate(sections, corpus.choice.as_ref())?,
+            evaluate,
             corpus,
             recipe,
             augment,
@@ -320,18 +324,6 @@ fn check_corpus(corpus: &dyn Corpus, sections: &Sections<'_, '_>) -> Result<(), 
 /// Samples of a window.
 fn window_samples(recipe: &Recipe, corpus: &dyn Corpus) -> usize {
     seconds_to_samples(recipe.window_s, recipe.store_rate_hz(corpus.rate_hz())) as usize
-}
-
-/// Reads `split`; a plan that cuts recordings in time does not bear windows that know the whole recording.
-fn split(sections: &Sections<'_, '_>, kind: SignalKind, recipe: &Recipe) -> Result<Chosen<dyn Plan>, ConfigError> {
-    let plan = sections.choose("split", &PLANS, kind, None)?;
-    if plan.name == "within-time" && recipe.normalisation == Normalisation::Record {
-        let place = sections.place("preprocess", "normalisation");
-        let message = "`record` scales a recording by all of it, and within-time tests on its later part: training \
-                       windows would know of test windows";
-        return Err(ConfigError::at(place, message).with_help("write `window` or `causal`, or choose another split"));
-    }
-    Ok(plan)
 }
 
 /// Refuses a recipe at the key that is at fault.
@@ -529,17 +521,6 @@ mod tests {
             assert_eq!(place.line, line, "{more}: {told}");
             assert!(told.contains(message) && remedy.contains(help), "{more}: {told}; {remedy}");
         }
-    }
-
-    #[test]
-    fn scaling_by_whole_recordings_is_refused_where_they_are_cut_in_time() {
-        let recipe = "[preprocess]\nnormalisation = \"record\"";
-        assert!(parse(recipe, &[]).is_ok());
-        let Err(PipelineError::Setting { place, message, .. }) = parse(recipe, &["split.name=within-time"]) else {
-            panic!("accepted");
-        };
-        assert!(place.line == 4 && message.contains("within-time"), "{place}: {message}");
-        assert!(parse("[preprocess]\nnormalisation = \"causal\"", &["split.name=within-time"]).is_ok());
     }
 
     #[test]

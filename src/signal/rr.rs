@@ -67,6 +67,11 @@ impl RrSet {
         }
     }
 
+    /// Whether a beat's features hang on later beats.
+    pub fn looks_ahead(self) -> bool {
+        matches!(self, Self::Rr | Self::RrSeconds)
+    }
+
     /// The word in pipelines and tables.
     pub fn name(self) -> &'static str {
         match self {

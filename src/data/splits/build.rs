@@ -1,4 +1,4 @@
-//! From people or stretches with roles to rows with roles, and the refusals on the way.
+//! From people or pieces with roles to rows with roles, and the refusals on the way.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use crate::base::sha256_hex;
 use crate::signal::{Reject, WindowRow, WindowTable};
 
 use super::ledger::{OpenedTest, Selected, TestLedger};
-use super::pieces::{Piece, Scope, Stretch, Stretches};
+use super::pieces::{Piece, RawPiece, RawPieces, Scope};
 use super::proof::{Exclusion, LeftOut, Proof};
 use super::role::{Pool, Role, Subset, Test, Train, Validation};
 use super::{DrawContext, RejectScope, SplitError};
 
-/// What a plan decided: people by role, or stretches of their recordings; recordings left out.
+/// What a plan decided: people by role, or pieces of their recordings; recordings left out.
 #[derive(Debug, Clone)]
 pub(super) struct Assignment {
     pub(super) plan: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Assignment {
     pub(super) test: Vec<u32>,
     pub(super) notes: Vec<String>,
     scope: Scope,
-    stretches: Vec<Stretch>,
+    pieces: Vec<RawPiece>,
     gap: i64,
     excluded: Vec<(u32, String)>,
     known_overlap: Vec<[String; 2]>,
@@ -41,16 +41,16 @@ impl Assignment {
             test: nobody,
             notes: Vec::new(),
             scope: Scope::People,
-            stretches: Vec::new(),
+            pieces: Vec::new(),
             gap: 0,
             excluded: Vec::new(),
             known_overlap: Vec::new(),
         }
     }
 
-    /// An assignment of stretches of each person's recordings, at least `gap` samples apart where they share one.
-    pub(super) fn within(plan: &'static str, seed: u64, (scope, gap): (Scope, i64), stretches: Vec<Stretch>) -> Self {
-        Self { scope, stretches, gap, ..Self::new(plan, seed, 0) }
+    /// An assignment of pieces of each person's recordings, at least `gap` samples apart where they share one.
+    pub(super) fn within(plan: &'static str, seed: u64, (scope, gap): (Scope, i64), pieces: Vec<RawPiece>) -> Self {
+        Self { scope, pieces, gap, ..Self::new(plan, seed, 0) }
     }
 
     /// Leaves a recording out, with the reason for the proof.
@@ -95,22 +95,22 @@ impl Assignment {
     fn role_of(
         &self,
         row: &WindowRow,
-        stretches: &Stretches,
+        pieces: &RawPieces,
         (table, context): (&WindowTable, &DrawContext<'_>),
     ) -> Option<(&'static str, Option<(i64, i64)>)> {
         if self.excludes(row) {
             return None;
         }
         if self.scope.is_within() {
-            let stretch = stretches.of(row, table, context.spec)?;
-            return Some((stretch.role, Some((stretch.first, stretch.last))));
+            let piece = pieces.of(row, table, context.spec)?;
+            return Some((piece.role, Some((piece.first, piece.last))));
         }
         let role = self.people().into_iter().find(|(_, people)| people.contains(&row.subject));
         role.map(|(role, _)| (role, None))
     }
 }
 
-/// One role for every person, or for every stretch of a person's recordings, with its proof.
+/// One role for every person, or for every piece of a person's recordings, with its proof.
 #[derive(Debug, Clone)]
 pub struct Split {
     fold: u16,
@@ -129,14 +129,15 @@ struct Dealt {
     validation: Subset<Validation>,
     test: Subset<Test>,
     /// Usable rows that lie in a gap or across a border.
-    between: usize,
+    between: Vec<u32>,
+    /// Rows with values that are not finite, which are not judged though rejected ones are.
+    unreadable: Vec<u32>,
 }
 
 impl Dealt {
     fn new(table: &WindowTable, context: &DrawContext<'_>, assignment: &Assignment) -> Self {
-        let stretches = Stretches::new(&assignment.stretches);
-        let roles: Vec<_> =
-            table.rows.iter().map(|row| assignment.role_of(row, &stretches, (table, context))).collect();
+        let pieces = RawPieces::new(&assignment.pieces);
+        let roles: Vec<_> = table.rows.iter().map(|row| assignment.role_of(row, &pieces, (table, context))).collect();
         let deal = |role: &'static str, wanted: &dyn Fn(&WindowRow) -> bool| -> Vec<u32> {
             let rows = (0_u32..).zip(&table.rows).zip(&roles);
             let rows = rows.filter(|((_, row), of)| of.is_some_and(|(of, _)| of == role) && wanted(row));
@@ -152,23 +153,36 @@ impl Dealt {
         let clean = |row: &WindowRow| row.reject.is_none() && trainable(row);
         let validating = |row: &WindowRow| labelled(row) && trainable(row) && judged(row);
         let tested = |row: &WindowRow| labelled(row) && judged(row);
-        let lost = |(row, role): (&WindowRow, &Option<_>)| role.is_none() && clean(row) && !assignment.excludes(row);
+        let between = (0_u32..).zip(&table.rows).zip(&roles);
+        let between = between.filter(|((_, row), role)| role.is_none() && clean(row) && !assignment.excludes(row));
+        let unreadable = match context.rejects {
+            RejectScope::Training => {
+                let broken = |row: &WindowRow| labelled(row) && !judged(row);
+                let mut rows = deal(Validation::NAME, &|row| trainable(row) && broken(row));
+                rows.extend(deal(Test::NAME, &broken));
+                rows
+            }
+            RejectScope::Everywhere => Vec::new(),
+        };
         Self {
             pool: Subset::new(table, deal(Train::NAME, &clean), border),
             train: Subset::new(table, deal(Train::NAME, &|row| labelled(row) && clean(row)), border),
             validation: Subset::new(table, deal(Validation::NAME, &validating), border),
             test: Subset::new(table, deal(Test::NAME, &tested), border),
-            between: table.rows.iter().zip(&roles).filter(|pair| lost(*pair)).count(),
+            between: between.map(|((index, _), _)| index).collect(),
+            unreadable,
         }
     }
 
     fn only(&self, table: &WindowTable, wanted: impl Fn(u32) -> bool + Copy) -> Self {
+        let of = |rows: &[u32]| rows.iter().copied().filter(|row| wanted(*row)).collect();
         Self {
             pool: self.pool.only(table, wanted),
             train: self.train.only(table, wanted),
             validation: self.validation.only(table, wanted),
             test: self.test.only(table, wanted),
-            between: self.between,
+            between: of(&self.between),
+            unreadable: of(&self.unreadable),
         }
     }
 
@@ -234,7 +248,7 @@ impl Split {
             recording: table.recordings[*recording as usize].id.clone(),
             reason: reason.clone(),
         });
-        let Dealt { pool, train, validation, test, between } = dealt;
+        let Dealt { pool, train, validation, test, between, unreadable } = dealt;
         let mut proof = Proof::new(table, context.spec, (&pool, &train, &validation, &test));
         assignment.plan.clone_into(&mut proof.plan);
         context.recipe_hash.clone_into(&mut proof.recipe_hash);
@@ -244,15 +258,23 @@ impl Split {
         proof.known_overlap.clone_from(&assignment.known_overlap);
         proof.notes.clone_from(&assignment.notes);
         proof.pieces = pieces(table, &assignment, &left_out);
-        proof.left_out = left_out;
-        if assignment.scope.is_within() && between > 0 {
-            proof.notes.push(format!("{between} windows lie in a gap or across a border and are in no role"));
+        if assignment.scope.is_within() && !between.is_empty() {
+            proof.notes.push(format!("{} windows lie in a gap or across a border and are in no role", between.len()));
+        }
+        if !unreadable.is_empty() {
+            let n = unreadable.len();
+            proof.notes.push(format!("{n} windows of validation and test are not finite and are not judged"));
         }
         let hash = if assignment.scope.is_within() { proof.pieces_hash() } else { split_hash(table, &assignment) };
         proof.split_hash.clone_from(&hash);
-        let stretches = Stretches::new(&assignment.stretches);
-        let role_of = |row: &WindowRow| assignment.role_of(row, &stretches, (table, context)).map(|(role, _)| role);
+        let pieces = RawPieces::new(&assignment.pieces);
+        let nobodys: BTreeSet<&str> = left_out.iter().map(|out| out.subject.as_str()).collect();
+        let role_of = |row: &WindowRow| {
+            let (role, _) = assignment.role_of(row, &pieces, (table, context))?;
+            (!nobodys.contains(table.subjects[row.subject as usize].0.as_str())).then_some(role)
+        };
         proof.count_rejects(table, &role_of);
+        proof.left_out = left_out;
         proof.refuse_leaks()?;
         Ok(Self { fold: assignment.fold, hash, pool, train, validation, test, proof })
     }
@@ -341,19 +363,19 @@ impl Split {
     }
 }
 
-/// The stretches by name, without those of people who were left out.
+/// The pieces by name, without those of people who were left out.
 fn pieces(table: &WindowTable, assignment: &Assignment, left_out: &[LeftOut]) -> Vec<Piece> {
-    let piece = |stretch: &Stretch| {
-        let entry = &table.recordings[stretch.recording as usize];
+    let piece = |piece: &RawPiece| {
+        let entry = &table.recordings[piece.recording as usize];
         Piece {
-            role: stretch.role.to_owned(),
+            role: piece.role.to_owned(),
             subject: table.subjects[entry.subject as usize].0.clone(),
             recording: entry.id.clone(),
-            first: stretch.first,
-            last: stretch.last,
+            first: piece.first,
+            last: piece.last,
         }
     };
-    let all = assignment.stretches.iter().map(piece);
+    let all = assignment.pieces.iter().map(piece);
     all.filter(|piece| left_out.iter().all(|out| out.subject != piece.subject)).collect()
 }
 

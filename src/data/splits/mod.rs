@@ -85,6 +85,12 @@ pub trait Plan: Send + Sync {
         None
     }
 
+    /// Whether roles share a recording, cut in time: what is computed from a whole recording would carry its test part
+    /// into training.
+    fn cuts_recordings(&self) -> bool {
+        false
+    }
+
     /// The split's own seed: folds, validation people and resamples hang on it, training does not.
     fn seed(&self) -> u64;
 }

@@ -26,7 +26,7 @@ impl Scope {
     }
 }
 
-/// A stretch of a recording that one role has, in samples, half-open.
+/// A piece of a recording that one role has, in samples, half-open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
     /// Its role.
@@ -43,32 +43,32 @@ pub struct Piece {
 
 /// The same by index, before it is proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct RawPiece {
     pub(super) role: &'static str,
     pub(super) recording: u32,
     pub(super) first: i64,
     pub(super) last: i64,
 }
 
-/// Stretches by recording.
-pub(super) struct Stretches(BTreeMap<u32, Vec<Stretch>>);
+/// Pieces by recording.
+pub(super) struct RawPieces(BTreeMap<u32, Vec<RawPiece>>);
 
-impl Stretches {
-    pub(super) fn new(stretches: &[Stretch]) -> Self {
-        let mut by_recording: BTreeMap<u32, Vec<Stretch>> = BTreeMap::new();
-        for stretch in stretches {
-            by_recording.entry(stretch.recording).or_default().push(*stretch);
+impl RawPieces {
+    pub(super) fn new(pieces: &[RawPiece]) -> Self {
+        let mut by_recording: BTreeMap<u32, Vec<RawPiece>> = BTreeMap::new();
+        for piece in pieces {
+            by_recording.entry(piece.recording).or_default().push(*piece);
         }
         Self(by_recording)
     }
 
-    /// The stretch in which everything lies that is read of a row.
-    pub(super) fn of(&self, row: &WindowRow, table: &WindowTable, spec: &WindowSpec) -> Option<Stretch> {
+    /// The piece in which everything lies that is read of a row.
+    pub(super) fn of(&self, row: &WindowRow, table: &WindowTable, spec: &WindowSpec) -> Option<RawPiece> {
         let samples = table.recordings[row.recording as usize].samples as i64;
         let (first, last) = read_of(row, spec);
-        // What repeats the ends of the recording is of the stretch at that end.
+        // What repeats the ends of the recording is of the piece at that end.
         let (first, last) = (first.clamp(0, samples), last.clamp(0, samples));
-        let inside = |stretch: &&Stretch| first < last && stretch.first <= first && last <= stretch.last;
+        let inside = |piece: &&RawPiece| first < last && piece.first <= first && last <= piece.last;
         self.0.get(&row.recording)?.iter().find(inside).copied()
     }
 }

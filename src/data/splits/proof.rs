@@ -101,7 +101,7 @@ pub struct Proof {
     pub pool: RoleProof,
     /// Every pair of roles that may share nothing.
     pub intersections: Vec<Intersection>,
-    /// The stretches of recordings that each role has; empty where people are parted.
+    /// The pieces of recordings that each role has; empty where people are parted.
     pub pieces: Vec<Piece>,
     /// People in no role.
     pub left_out: Vec<LeftOut>,
@@ -187,7 +187,7 @@ impl Proof {
         sha256_hex(lines.concat().as_bytes())
     }
 
-    /// Counts rejected rows by role; the pool is of the training people or stretches.
+    /// Counts rejected rows by role; the pool is of the training people or pieces.
     pub(super) fn count_rejects(&mut self, table: &WindowTable, role_of: &dyn Fn(&WindowRow) -> Option<&'static str>) {
         let Roles { train, validation, test } = &mut self.roles;
         for row in &table.rows {
@@ -348,7 +348,7 @@ fn same_content(table: &WindowTable, a: &Side<'_>, b: &Side<'_>) -> Vec<String> 
 }
 
 /// Pairs of rows, one of each side, of one recording and with a sample in common; and the fewest samples between two
-/// such rows (negative: they overlap).
+/// that have none.
 fn apart(a: &Side<'_>, b: &Side<'_>) -> (usize, Option<i64>) {
     let pairs = a.read.iter().filter_map(|(recording, mine)| b.read.get(recording).map(|others| (mine, others)));
     let (mut overlaps, mut least) = (0, None);
@@ -398,10 +398,10 @@ impl fmt::Display for Proof {
             let parted = if self.scope == Scope::Runs { "runs" } else { "recordings" };
             let least = self.intersections.iter().filter_map(|pair| pair.least_gap_samples).min();
             let least = least.map_or_else(String::new, |least| format!(", the least that is kept is {least}"));
-            let (stretches, gap) = (self.pieces.len(), self.gap_samples);
+            let (pieces, gap) = (self.pieces.len(), self.gap_samples);
             writeln!(
                 f,
-                "  everybody is in every role: their {parted} are parted into {stretches} stretches; the gap is {gap} \
+                "  everybody is in every role: their {parted} are parted into {pieces} pieces; the gap is {gap} \
                  samples{least}\n  shared between roles: {contents} file contents under two names, {windows} \
                  overlapping windows"
             )?;

@@ -172,6 +172,8 @@ fn rejected_rows_leave_pool_and_train_and_non_finite_ones_every_role() {
     assert!(split.validation().rows().iter().any(|&row| table.rows[row as usize].start == 0));
     assert!(split.test.rows().iter().all(|&row| table.rows[row as usize].start != 10));
     assert_eq!(split.proof().roles.test.rejects["flat"], 21);
+    // One labelled window of each of the 26 people who judge.
+    assert_eq!(split.proof().notes, ["26 windows of validation and test are not finite and are not judged"]);
 }
 
 #[test]

@@ -8,15 +8,15 @@ use crate::base::{Choice, SignalKind};
 use crate::signal::{Normalisation, WindowTable};
 
 use super::build::Assignment;
-use super::pieces::{Scope, Stretch, gap_of};
+use super::pieces::{RawPiece, Scope, gap_of};
 use super::role::{Role, Test, Train, Validation};
 use super::{DrawContext, Plan, Split, SplitError};
 
 /// Seconds between two roles of one recording, at least.
 const GAP_S: f64 = 10.0;
 
-/// Each person's runs by number. Without runs for validation, the last third of the trials of the last training run
-/// validates, and a gap is kept before them.
+/// Each person's runs by number. Without runs for validation, the last third of the trials of the last training run (the
+/// one with the greatest number) validates, and a gap is kept before them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WithinRun {
@@ -64,34 +64,38 @@ impl Plan for WithinRun {
                 "name runs that are there",
             ));
         }
-        let Some(&last) = self.train.last() else {
+        let Some(&last) = self.train.iter().max() else {
             return Err(setting("`train` is empty".to_owned(), "train = [4, 8]"));
         };
         if self.test.is_empty() {
             return Err(setting("`test` is empty".to_owned(), "test = [12]"));
         }
-        let cut = self.validation.is_empty();
+        let cut = self.cuts_recordings();
         if cut {
             refuse_whole_scaling(Self::NAME, context, "or give `validation` runs of its own")?;
         }
         let gap = gap_of(self.gap_s, context);
-        let (mut stretches, mut out) = (Vec::new(), Vec::new());
+        let (mut pieces, mut out) = (Vec::new(), Vec::new());
         for (recording, entry) in (0..).zip(&table.recordings) {
             let run = entry.run_number;
             let role = lists.iter().find(|(_, runs)| run.is_some_and(|run| runs.contains(&run))).map(|(role, _)| *role);
             match role {
                 Some(role) if role == Train::NAME && cut && run == Some(last) => {
-                    stretches.extend(last_third(table, recording, gap));
+                    pieces.extend(last_third(table, recording, gap));
                 }
-                Some(role) => stretches.push(Stretch { role, recording, first: 0, last: entry.samples as i64 }),
+                Some(role) => pieces.push(RawPiece { role, recording, first: 0, last: entry.samples as i64 }),
                 None => out.push(recording),
             }
         }
-        let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Runs, gap), stretches);
+        let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Runs, gap), pieces);
         for recording in out {
             assignment.exclude(recording, "its run is in no list of the plan");
         }
         Ok(vec![Split::build(table, context, assignment)?])
+    }
+
+    fn cuts_recordings(&self) -> bool {
+        self.validation.is_empty()
     }
 
     fn seed(&self) -> u64 {
@@ -100,20 +104,20 @@ impl Plan for WithinRun {
 }
 
 /// The last third of a recording's trials validates, what lies a gap before it trains.
-fn last_third(table: &WindowTable, recording: u32, gap: i64) -> Vec<Stretch> {
+fn last_third(table: &WindowTable, recording: u32, gap: i64) -> Vec<RawPiece> {
     let samples = table.recordings[recording as usize].samples as i64;
     let trials = table.rows.iter().filter(|row| row.recording == recording && row.label.is_some());
     let mut starts: Vec<i64> = trials.map(|row| row.start).collect();
     starts.sort_unstable();
     let third = (starts.len() + 1) / 3;
-    let whole = Stretch { role: Train::NAME, recording, first: 0, last: samples };
+    let whole = RawPiece { role: Train::NAME, recording, first: 0, last: samples };
     match starts.len().checked_sub(third.max(1)).and_then(|first| starts.get(first)) {
         // Without trials there is nothing to validate on.
         None => vec![whole],
         Some(&border) => {
             let border = border.clamp(0, samples);
-            let train = Stretch { last: (border - gap).max(0), ..whole };
-            vec![train, Stretch { role: Validation::NAME, first: border, ..whole }]
+            let train = RawPiece { last: (border - gap).max(0), ..whole };
+            vec![train, RawPiece { role: Validation::NAME, first: border, ..whole }]
         }
     }
 }
@@ -155,7 +159,7 @@ impl Plan for WithinTime {
         check_gap(Self::NAME, self.gap_s)?;
         refuse_whole_scaling(Self::NAME, context, "or take `within-run`")?;
         let gap = gap_of(self.gap_s, context);
-        let (mut stretches, mut short) = (Vec::new(), Vec::new());
+        let (mut pieces, mut short) = (Vec::new(), Vec::new());
         for (recording, entry) in (0..).zip(&table.recordings) {
             let samples = entry.samples as i64;
             let free = samples - 2 * gap;
@@ -166,16 +170,20 @@ impl Plan for WithinTime {
             let part = |share: f64| (share * free as f64 + 0.5).floor() as i64;
             let (validation, test) = (part(self.validation), part(self.test));
             let train = free - validation - test;
-            let stretch = |role, first: i64, length: i64| Stretch { role, recording, first, last: first + length };
-            stretches.push(stretch(Train::NAME, 0, train));
-            stretches.push(stretch(Validation::NAME, train + gap, validation));
-            stretches.push(stretch(Test::NAME, samples - test, test));
+            let piece = |role, first: i64, length: i64| RawPiece { role, recording, first, last: first + length };
+            pieces.push(piece(Train::NAME, 0, train));
+            pieces.push(piece(Validation::NAME, train + gap, validation));
+            pieces.push(piece(Test::NAME, samples - test, test));
         }
-        let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Time, gap), stretches);
+        let mut assignment = Assignment::within(Self::NAME, self.seed, (Scope::Time, gap), pieces);
         for recording in short {
             assignment.exclude(recording, "not longer than its two gaps");
         }
         Ok(vec![Split::build(table, context, assignment)?])
+    }
+
+    fn cuts_recordings(&self) -> bool {
+        true
     }
 
     fn seed(&self) -> u64 {

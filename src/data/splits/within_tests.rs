@@ -82,6 +82,15 @@ fn three_runs_are_dealt_as_a_8_says() {
 }
 
 #[test]
+fn the_last_training_run_is_the_one_of_the_greatest_number() {
+    let table = table(3);
+    let [given, turned] = ["train = [4, 8]", "train = [8, 4]"].map(|runs| drawn("within-run", runs, &table, &SPEC));
+    let (given, turned) = (given.unwrap(), turned.unwrap());
+    assert_eq!(given.proof(), turned.proof());
+    assert_eq!(given.validation().rows(), turned.validation().rows());
+}
+
+#[test]
 fn time_is_cut_in_order_and_hashed_with_its_samples() {
     let table = table(2);
     let split = drawn("within-time", "", &table, &SPEC).unwrap();
@@ -115,7 +124,7 @@ fn gap_is_a_window_and_two_margins_where_that_is_longer() {
 #[test]
 fn margins_end_at_the_border() {
     let mut table = table(2);
-    // A trial that ends three samples before the train stretch of 618 does, and one that begins the test stretch.
+    // A trial that ends three samples before the train piece of 618 does, and one that begins the test piece.
     table.rows.push(row(0, 0, 574, Some(0)));
     table.rows.push(row(0, 0, 1025, Some(0)));
     let split = drawn("within-time", "", &table, &SPEC).unwrap();
@@ -142,6 +151,14 @@ fn people_who_cannot_be_judged_alone_are_left_out_and_named() {
     assert_eq!((split.pool().subjects(), split.test.subjects()), (&[0, 3][..], &[0, 3][..]));
     assert!(split.proof().pieces.iter().all(|piece| piece.subject != "S002"));
     assert!(split.proof().to_string().contains("in no role: S002 (one class in train (T1))"));
+    // What is rejected or between roles is counted for the people who have roles only.
+    assert_eq!(split.proof().notes.len(), 1, "{:?}", split.proof().notes);
+    let told = (split.proof().notes.clone(), split.proof().roles.test.rejects.clone());
+    for row in table.rows.iter_mut().filter(|row| row.subject == 1) {
+        row.reject = Some(Reject::Flat);
+    }
+    let rejected = drawn("within-run", "", &table, &SPEC).unwrap();
+    assert_eq!((rejected.proof().notes.clone(), rejected.proof().roles.test.rejects.clone()), told);
     let error = split.of_subject(&table, 1).unwrap_err();
     assert!(matches!(error, SplitError::LeftOut { ref reason, .. } if reason.contains("one class")), "{error}");
 }
@@ -194,11 +211,11 @@ fn senseless_settings_are_refused() {
     assert!(error.help.is_some_and(|help| help.contains("`train`")));
 }
 
-/// A split of stretches that somebody made by hand.
-fn planted(table: &WindowTable, stretches: &[(&'static str, u32, i64, i64)]) -> Result<Split, SplitError> {
-    let stretch = |&(role, recording, first, last)| Stretch { role, recording, first, last };
-    let stretches = stretches.iter().map(stretch).collect();
-    Split::build(table, &context(&SPEC), Assignment::within("planted", 0, (Scope::Time, 100), stretches))
+/// A split of pieces that somebody made by hand.
+fn planted(table: &WindowTable, pieces: &[(&'static str, u32, i64, i64)]) -> Result<Split, SplitError> {
+    let piece = |&(role, recording, first, last)| RawPiece { role, recording, first, last };
+    let pieces = pieces.iter().map(piece).collect();
+    Split::build(table, &context(&SPEC), Assignment::within("planted", 0, (Scope::Time, 100), pieces))
 }
 
 fn leak(split: Result<Split, SplitError>, expected: &str) {

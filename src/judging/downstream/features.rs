@@ -29,6 +29,11 @@ impl RrChoice {
         self.sets.is_empty()
     }
 
+    /// The first set among them that hangs on later beats.
+    pub fn looking_ahead(&self) -> Option<RrSet> {
+        self.sets.iter().copied().find(|set| set.looks_ahead())
+    }
+
     /// An arm's name with these features: none change it not.
     pub fn name(&self, arm: &str) -> String {
         self.sets.iter().fold(arm.to_owned(), |name, set| format!("{name}-{}", set.name()))
