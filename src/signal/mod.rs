@@ -19,5 +19,6 @@ pub use recording::{Channel, DateTime, Recording, Span, SubjectId, Unit, Warning
 pub use rr::{RrFeatures, RrSet};
 pub use time::{round_half_up, seconds_to_samples};
 pub use window::{
-    FailedRecording, Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec, WindowTable,
+    ExcludedRecording, FailedRecording, Normalisation, RecordingEntry, Reject, WindowChannel, WindowRow, WindowSpec,
+    WindowTable,
 };

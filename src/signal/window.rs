@@ -108,6 +108,15 @@ pub struct FailedRecording {
     pub reason: String,
 }
 
+/// A recording that the corpus's settings leave out of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcludedRecording {
+    /// As [`RecordingEntry::id`].
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// All rows of a store and the lists they point into.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowTable {
@@ -121,6 +130,8 @@ pub struct WindowTable {
     pub rows: Vec<WindowRow>,
     /// Recordings that failed and are missing; every table made from the store names them.
     pub failed: Vec<FailedRecording>,
+    /// Recordings that the corpus's settings leave out, in order of id; the proof of every split has them.
+    pub excluded: Vec<ExcludedRecording>,
 }
 
 impl WindowTable {

@@ -163,12 +163,20 @@ pub enum PreprocessError {
         source: std::io::Error,
     },
     /// A recording that changed between the two passes.
-    #[error("{planned} windows were planned, {found} found: the file changed while it was read")]
+    #[error("{planned} samples at first, {found} when they were read again: the file changed while the store was made")]
+    #[diagnostic(help("let whatever writes the file finish, then run the same command again"))]
     Changed {
         /// First pass.
         planned: usize,
         /// Second pass.
         found: usize,
+    },
+    /// A file that was written to between the two passes and kept its length.
+    #[error("{file} was written to while the store was made: its contents are not those that were looked at first")]
+    #[diagnostic(help("let whatever writes the file finish, then run the same command again"))]
+    Rewritten {
+        /// Its name.
+        file: String,
     },
     /// As the reader says.
     #[error(transparent)]

@@ -1,9 +1,10 @@
-//! The files that a recording is read from: what is in them.
+//! The files that a recording is read from: what is in them, and whether somebody wrote to them meanwhile.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::PreprocessError;
 use crate::base::{Digest, sha256_hex};
@@ -43,6 +44,40 @@ impl Hashes {
             if signals.len() == 1 { signals.swap_remove(0) } else { sha256_hex(signals.join("\n").as_bytes()) };
         Ok(Self { content, sources })
     }
+}
+
+/// Length and time of the last change of every file of a recording, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamps(Vec<(PathBuf, u64, SystemTime)>);
+
+impl Stamps {
+    /// As the files are now.
+    ///
+    /// # Errors
+    /// A file that is not there.
+    pub(super) fn of(header: &Header, beside: &[PathBuf]) -> Result<Self, PreprocessError> {
+        let files = header.signal_files.iter().chain(&header.side_files).chain(beside);
+        files.map(|path| stamp(path)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Refuses files that are not as they were.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Rewritten`] naming the first; a file that is gone.
+    pub(super) fn check(&self) -> Result<(), PreprocessError> {
+        for known in &self.0 {
+            if stamp(&known.0)? != *known {
+                let file = known.0.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                return Err(PreprocessError::Rewritten { file });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stamp(path: &Path) -> Result<(PathBuf, u64, SystemTime), PreprocessError> {
+    let known = std::fs::metadata(path).and_then(|about| Ok((path.to_owned(), about.len(), about.modified()?)));
+    known.map_err(|source| PreprocessError::Io { path: path.to_owned(), source })
 }
 
 /// The SHA-256 of a file, and of it without its first `skip` bytes.

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::parallel::Crew;
 use super::recipe::Recipe;
 use super::signal::{Extent, extent};
-use super::sources::Hashes;
+use super::sources::{Hashes, Stamps};
 use super::summary::{Resampled, by_class};
 use super::windows::{Dropped, Place, plan, spec};
 use crate::base::Watch;
@@ -23,6 +23,8 @@ pub(super) struct Planned {
     pub(super) dropped: Dropped,
     pub(super) content_hash: String,
     pub(super) sources: BTreeMap<String, String>,
+    /// How its files were before they were read.
+    pub(super) stamps: Stamps,
     pub(super) warnings: Vec<String>,
     /// Samples of all channels of the file, and of the picked ones, as recorded.
     pub(super) recorded: (u64, u64),
@@ -143,6 +145,8 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
     let header = open(&of.path, recipe.strictness)?.header().clone();
     let leads = corpus.leads(of, &header)?;
     let resampled_hz = check_rate(corpus, of, (&header, &leads), recipe)?;
+    let beside = corpus.side_files(of);
+    let stamps = Stamps::of(&header, &beside)?;
     let mut recording = corpus.read(of, recipe.strictness)?;
     for lead in &leads {
         if let (Some(unit), Some(channel)) = (&lead.unit, recording.channels.get_mut(lead.channel)) {
@@ -162,7 +166,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
         .filter(|label| recipe.units.contains_key(*label))
         .cloned()
         .collect();
-    let Hashes { content: content_hash, sources } = Hashes::of(&header, &corpus.side_files(of))?;
+    let Hashes { content: content_hash, sources } = Hashes::of(&header, &beside)?;
     Ok(Planned {
         leads,
         samples: extent.samples,
@@ -170,6 +174,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
         dropped: plan.dropped,
         content_hash,
         sources,
+        stamps,
         warnings,
         recorded,
         resampled_hz,

@@ -21,7 +21,9 @@ use crate::base::{Watch, sha256_hex};
 use crate::data::corpora::{Corpus, Lead, RecordingRef};
 use crate::data::formats::open;
 use crate::data::store::{StoreHeader, StoreWriter};
-use crate::signal::{Channel, Recording, RecordingEntry, Span, WindowChannel, WindowRow, WindowSpec, WindowTable};
+use crate::signal::{
+    Channel, ExcludedRecording, Recording, RecordingEntry, Span, WindowChannel, WindowRow, WindowSpec, WindowTable,
+};
 
 /// Rows cut and written together: 256 EEG trials are 50 MB, so fewer.
 pub(super) const ROWS_AT_ONCE: usize = 32;
@@ -82,6 +84,8 @@ fn second_pass(
     (writer, first_row): (&StoreWriter, usize),
 ) -> Result<Vec<WindowRow>, PreprocessError> {
     let (recording, leads) = read_leads(of, &planned.leads, recipe)?;
+    // What was hashed and counted in the first pass has to be what is cut now.
+    planned.stamps.check()?;
     let mut signal = filtered(&recording, &leads, recipe)?;
     drop(recording);
     if signal.dim().1 != planned.samples {
@@ -169,7 +173,9 @@ fn first_rows(planned: &[Planned]) -> Vec<usize> {
 /// Numbers subjects and recordings in the order of the list.
 fn table(corpus: &dyn Corpus, survey: &Survey, rows: Vec<Vec<WindowRow>>) -> WindowTable {
     let failed = survey.failures.iter().map(Failure::entry).collect();
-    let mut table = WindowTable { classes: corpus.classes(), failed, ..WindowTable::default() };
+    let excluded = survey.excluded.iter();
+    let excluded = excluded.map(|out| ExcludedRecording { id: out.id.clone(), reason: out.reason.clone() }).collect();
+    let mut table = WindowTable { classes: corpus.classes(), failed, excluded, ..WindowTable::default() };
     for ((of, planned), rows) in survey.list.iter().zip(&survey.planned).zip(rows) {
         let known = table.subjects.iter().position(|subject| *subject == of.subject);
         let subject = known.unwrap_or_else(|| {
@@ -214,5 +220,41 @@ fn summary(
         warnings: survey.warnings(),
         excluded: survey.excluded,
         failed: survey.failures,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::base::SignalKind;
+    use crate::data::corpora::{Database, MitBih};
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a recording is changed in a temporary folder")]
+    fn a_file_rewritten_with_equal_length_between_the_passes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/mitdb");
+        for name in ["100.hea", "100.dat", "100.atr"] {
+            std::fs::copy(fixtures.join(name), folder.path().join(name)).unwrap();
+        }
+        let corpus = MitBih { root: folder.path().to_owned(), ..MitBih::of(Database::Mitdb) };
+        let (recipe, watch) = (Recipe::defaults(SignalKind::Ecg), Watch::default());
+        let survey = Survey::of(&corpus, &recipe, Crew { threads: 1, watch: &watch }).unwrap();
+        let out = folder.path().join("a.h5");
+        let header = store_header(&corpus, &survey, &recipe, "{}".to_owned());
+        let writer = StoreWriter::create(&out, header, survey.rows()).unwrap();
+        let again = || second_pass(&survey.list[0], &survey.planned[0], &survey.spec, &recipe, (&writer, 0));
+        assert_eq!(again().unwrap().len(), survey.rows());
+        for name in ["100.dat", "100.atr"] {
+            let file = std::fs::File::options().write(true).open(folder.path().join(name)).unwrap();
+            let before = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
+            let error = again().unwrap_err();
+            assert!(matches!(&error, PreprocessError::Rewritten { file } if file == name), "{error}");
+            file.set_modified(before).unwrap();
+        }
     }
 }

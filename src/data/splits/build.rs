@@ -244,10 +244,13 @@ impl Split {
         let reason = |id: &str| left_out.iter().find(|out| out.subject == id).map(|out| format!(" ({})", out.reason));
         let people = table.subjects.iter().map(|id| format!("{id}{}", reason(&id.0).unwrap_or_default()));
         dealt.refuse_empty(&assignment, people.collect::<Vec<_>>().join(", "))?;
-        let exclusions = assignment.excluded.iter().map(|(recording, reason)| Exclusion {
+        let by_plan = assignment.excluded.iter().map(|(recording, reason)| Exclusion {
             recording: table.recordings[*recording as usize].id.clone(),
             reason: reason.clone(),
         });
+        let by_corpus = table.excluded.iter();
+        let by_corpus = by_corpus.map(|out| Exclusion { recording: out.id.clone(), reason: out.reason.clone() });
+        let exclusions = by_plan.chain(by_corpus);
         let Dealt { pool, train, validation, test, between, unreadable } = dealt;
         let mut proof = Proof::new(table, context.spec, (&pool, &train, &validation, &test));
         assignment.plan.clone_into(&mut proof.plan);

@@ -30,6 +30,8 @@ pub struct RoleProof {
     pub windows_per_class: BTreeMap<String, usize>,
     /// Rows of these people marked as rejects when the store was written, by reason, whether this role uses them or not.
     pub rejects: BTreeMap<String, usize>,
+    /// The same rows by person, class (those without one under `-`) and reason; people without any are left out.
+    pub rejects_of_subjects: BTreeMap<String, BTreeMap<String, BTreeMap<String, usize>>>,
 }
 
 /// The three roles of people.
@@ -62,7 +64,7 @@ pub struct Intersection {
     pub least_gap_samples: Option<i64>,
 }
 
-/// A recording left out by the plan.
+/// A recording left out by the plan, or by the corpus's settings when the store was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exclusion {
     /// Its id.
@@ -193,20 +195,25 @@ impl Proof {
         for row in &table.rows {
             let Some(reject) = row.reject else { continue };
             let counts = match role_of(row) {
-                Some(role) if role == Train::NAME => &mut train.rejects,
-                Some(role) if role == Validation::NAME => &mut validation.rejects,
-                Some(_) => &mut test.rejects,
+                Some(role) if role == Train::NAME => &mut *train,
+                Some(role) if role == Validation::NAME => &mut *validation,
+                Some(_) => &mut *test,
                 None => continue,
             };
-            *counts.entry(reject.name().to_owned()).or_default() += 1;
+            let reason = reject.name().to_owned();
+            let subject = counts.rejects_of_subjects.entry(table.subjects[row.subject as usize].0.clone()).or_default();
+            let class = subject.entry(class_of(table, row).to_owned()).or_default();
+            *class.entry(reason.clone()).or_default() += 1;
+            *counts.rejects.entry(reason).or_default() += 1;
         }
         self.pool.rejects.clone_from(&self.roles.train.rejects);
+        self.pool.rejects_of_subjects.clone_from(&self.roles.train.rejects_of_subjects);
     }
 
     /// Counts the rows that training keeps, and says why they are fewer.
     pub(super) fn recount_train(&mut self, table: &WindowTable, train: &Subset<Train>, note: String) {
-        let rejects = std::mem::take(&mut self.roles.train.rejects);
-        self.roles.train = RoleProof { rejects, ..contents(table, train.rows()) };
+        let RoleProof { rejects, rejects_of_subjects, .. } = self.roles.train.clone();
+        self.roles.train = RoleProof { rejects, rejects_of_subjects, ..contents(table, train.rows()) };
         self.notes.push(note);
     }
 
@@ -300,8 +307,7 @@ fn contents(table: &WindowTable, rows: &[u32]) -> RoleProof {
     for row in rows.iter().map(|&row| &table.rows[row as usize]) {
         subjects.insert(&table.subjects[row.subject as usize].0);
         recordings.insert(row.recording);
-        let class = row.label.map_or("-", |label| table.classes[label as usize].as_str());
-        *windows_per_class.entry(class.to_owned()).or_default() += 1;
+        *windows_per_class.entry(class_of(table, row).to_owned()).or_default() += 1;
     }
     RoleProof {
         subjects: subjects.into_iter().cloned().collect(),
@@ -309,7 +315,13 @@ fn contents(table: &WindowTable, rows: &[u32]) -> RoleProof {
         windows: rows.len(),
         windows_per_class,
         rejects: BTreeMap::new(),
+        rejects_of_subjects: BTreeMap::new(),
     }
+}
+
+/// The name of a row's class, `-` for none.
+fn class_of<'a>(table: &'a WindowTable, row: &WindowRow) -> &'a str {
+    row.label.map_or("-", |label| table.classes[label as usize].as_str())
 }
 
 fn intersect(table: &WindowTable, a: &Side<'_>, b: &Side<'_>) -> Intersection {

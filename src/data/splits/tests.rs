@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::{ConfigTable, SignalKind, parse_table};
 use crate::data::splits::{LabelBudget, PLANS, Plan};
-use crate::signal::{Normalisation, RecordingEntry, SubjectId, WindowSpec};
+use crate::signal::{ExcludedRecording, Normalisation, RecordingEntry, SubjectId, WindowSpec};
 
 const SPEC: WindowSpec =
     WindowSpec { rate_hz: 10.0, length: 10, span: 10, margin: 0, eval_offset: 0, normalisation: Normalisation::Window };
@@ -171,9 +171,29 @@ fn rejected_rows_leave_pool_and_train_and_non_finite_ones_every_role() {
     assert_eq!([starts(split.pool().rows()), starts(split.train().rows())], [30, 30]);
     assert!(split.validation().rows().iter().any(|&row| table.rows[row as usize].start == 0));
     assert!(split.test.rows().iter().all(|&row| table.rows[row as usize].start != 10));
-    assert_eq!(split.proof().roles.test.rejects["flat"], 21);
+    let roles = &split.proof().roles;
+    assert_eq!(roles.test.rejects["flat"], 21);
+    // By person, class and reason: the rows at 0 are of class 0, those at 10 of class 1.
+    let of_100 = &roles.test.rejects_of_subjects["100"];
+    assert_eq!((of_100.len(), of_100["N"]["flat"], of_100["S"]["non-finite"]), (2, 1, 1));
+    let people = roles.test.rejects_of_subjects.values();
+    assert_eq!(
+        people.flat_map(|classes| classes.values()).filter_map(|reasons| reasons.get("flat")).sum::<usize>(),
+        21
+    );
+    assert_eq!(split.proof().pool.rejects_of_subjects, roles.train.rejects_of_subjects);
     // One labelled window of each of the 26 people who judge.
     assert_eq!(split.proof().notes, ["26 windows of validation and test are not finite and are not judged"]);
+}
+
+#[test]
+fn the_proof_has_what_the_corpus_left_out_beside_what_the_plan_leaves_out() {
+    let mut table = mit_bih();
+    table.excluded = vec![ExcludedRecording { id: "102".to_owned(), reason: "paced".to_owned() }];
+    let split = draw("dechazal-strict", "", &table).unwrap().remove(0);
+    let exclusions: Vec<&str> = split.proof().exclusions.iter().map(|out| out.recording.as_str()).collect();
+    assert_eq!(exclusions, ["202", "102"]);
+    assert!(split.proof().to_string().contains("left out: 102 (paced)"), "{}", split.proof());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::error::{StoreError, StoreFault};
 use super::guard::{Plain, column, dataset, refuse_links};
 use super::samples::{Chunk, Samples, checksum};
-use super::schema::{Compression, FORMAT, SCHEMA_VERSION, StoreHeader, attribute, name};
+use super::schema::{Compression, FORMAT, SCHEMA_VERSION, StoreHeader, attribute, name, unlocked};
 use super::seal::{self, Found, Seal};
 use super::tables::{read_header, read_table};
 use crate::base::SignalKind;
@@ -61,7 +61,7 @@ impl Store {
         }
         let plain = File::open(path).map_err(StoreFault::io("opening the store"))?;
         let found = seal::check(&plain)?;
-        let file = hdf5::File::open(path).map_err(StoreFault::hdf5("opening the store"))?;
+        let file = unlocked().open(path).map_err(StoreFault::hdf5("opening the store"))?;
         check_schema(&file)?;
         let Found::Sealed(seal) = found else { return Err(StoreFault::Seal) };
         refuse_links(&file)?;

@@ -31,6 +31,7 @@ pub(super) mod attribute {
     pub(in crate::data::store) const RECIPE_SHA256: &str = "recipe_sha256";
     pub(in crate::data::store) const POOL_EXCLUDES: &str = "pool_excludes";
     pub(in crate::data::store) const FAILED: &str = "failed";
+    pub(in crate::data::store) const EXCLUDED: &str = "excluded";
 }
 
 /// Data sets and groups.
@@ -77,6 +78,15 @@ pub struct StoreHeader {
     pub pool_excludes: Vec<u16>,
     /// How the samples lie in the file.
     pub compression: Compression,
+}
+
+/// How a store's file is opened, without HDF5's lock: nobody writes to a finished store, and an unfinished one has a name
+/// of its own. The lock only gets in the way: a network file system may not have it, and a process that was started
+/// while the store was written keeps it, since it inherits the open file.
+pub(super) fn unlocked() -> hdf5::FileBuilder {
+    let mut options = hdf5::File::with_options();
+    options.with_fapl(|fapl| fapl.file_locking(false));
+    options
 }
 
 /// `reject` of a row: 0, or the place of its reason in [`Reject::ALL`], from 1.

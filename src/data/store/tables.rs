@@ -69,7 +69,8 @@ pub(super) fn read_table(file: &Group, header: &StoreHeader, plain: &Plain<'_>) 
     let recordings = read_recordings(&group(file, name::RECORDINGS)?, plain)?;
     let rows = read_rows(&group(file, name::ROWS)?, plain)?;
     let failed = read_json(attribute::FAILED, &word(file, attribute::FAILED)?)?;
-    let table = WindowTable { subjects, recordings, classes, rows, failed };
+    let excluded = read_json(attribute::EXCLUDED, &word(file, attribute::EXCLUDED)?)?;
+    let table = WindowTable { subjects, recordings, classes, rows, failed, excluded };
     check_lists(&table, header)?;
     check_rows(&table, &header.spec)?;
     Ok(table)

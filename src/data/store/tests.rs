@@ -6,7 +6,8 @@ use super::*;
 use crate::base::sha256_hex;
 use crate::data::store::{StoreWriter, write};
 use crate::signal::{
-    FailedRecording, Normalisation, RecordingEntry, Reject, RrFeatures, SubjectId, Unit, WindowRow, WindowTable,
+    ExcludedRecording, FailedRecording, Normalisation, RecordingEntry, Reject, RrFeatures, SubjectId, Unit, WindowRow,
+    WindowTable,
 };
 
 fn header() -> StoreHeader {
@@ -60,6 +61,7 @@ fn table(n: u32) -> WindowTable {
         classes: vec!["N".into(), "Q".into()],
         rows: (0..n).map(|i| WindowRow { right: 2 + (8 - (6 + i % 3)), ..row(i) }).collect(),
         failed: vec![FailedRecording { id: "r2".into(), reason: "102.dat ends at byte 7".into() }],
+        excluded: vec![ExcludedRecording { id: "r3".into(), reason: "paced".into() }],
     }
 }
 
@@ -431,4 +433,15 @@ mod laws {
             }
         }
     }
+}
+
+#[test]
+fn a_lock_that_another_process_holds_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    // As HDF5 locks: a child process that was started at the wrong moment holds it on.
+    let held = File::open(&path).unwrap();
+    held.lock().unwrap();
+    assert!(hdf5::File::open(&path).is_err(), "the lock is one that HDF5 minds");
+    assert_eq!(Store::open(&path).unwrap().table(), &table(5));
 }

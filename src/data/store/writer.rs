@@ -14,7 +14,8 @@ use ndarray::{ArrayView3, s};
 use super::error::{StoreError, StoreFault};
 use super::samples::{Chunk, checksum};
 use super::schema::{
-    Compression, FORMAT, NO_EVENT, NO_NUMBER, SCHEMA_VERSION, StoreHeader, attribute, name, reject_number, word,
+    Compression, FORMAT, NO_EVENT, NO_NUMBER, SCHEMA_VERSION, StoreHeader, attribute, name, reject_number, unlocked,
+    word,
 };
 use super::seal;
 use crate::base::{AtWork, AtomicFile, sha256_hex};
@@ -140,7 +141,7 @@ impl StoreWriter {
             Compression::None => {
                 drop(samples);
                 let n_bytes = (self.n_rows * channels * stored * size_of::<f32>()) as u64;
-                let file = hdf5::File::open_rw(path).map_err(StoreFault::hdf5(writing))?;
+                let file = unlocked().open_rw(path).map_err(StoreFault::hdf5(writing))?;
                 write_tables(&file, &self.header, table, checksums).map_err(StoreFault::hdf5(writing))?;
                 self.offset..self.offset + n_bytes
             }
@@ -187,7 +188,7 @@ fn little_endian(values: &[f32]) -> Vec<u8> {
 
 /// A new HDF5 file with room for the seal before it. Without times of creation: the same windows make the same bytes.
 fn new_file(path: &Path, alignment: u64) -> hdf5::Result<hdf5::File> {
-    hdf5::File::with_options()
+    unlocked()
         .with_fcpl(|fcpl| fcpl.obj_track_times(false).userblock(seal::BLOCK))
         .with_fapl(|fapl| fapl.alignment(ALIGNMENT, alignment))
         .create(path)
@@ -269,8 +270,11 @@ fn write_chunks(file: &Group, chunks: &[Chunk]) -> hdf5::Result<()> {
 
 fn write_tables(file: &Group, header: &StoreHeader, table: &WindowTable, checksums: Vec<u64>) -> hdf5::Result<()> {
     write_attributes(file, header)?;
-    let failed = unicode(&serde_json::to_string(&table.failed).unwrap_or_default());
-    file.new_attr::<VarLenUnicode>().create(attribute::FAILED)?.write_scalar(&failed)?;
+    let list = |name: &str, json: serde_json::Result<String>| {
+        file.new_attr::<VarLenUnicode>().create(name)?.write_scalar(&unicode(&json.unwrap_or_default()))
+    };
+    list(attribute::FAILED, serde_json::to_string(&table.failed))?;
+    list(attribute::EXCLUDED, serde_json::to_string(&table.excluded))?;
     column(file, name::CHANNELS, header.channels.iter().map(|channel| unicode(&channel.label)).collect())?;
     column(file, name::UNITS, header.channels.iter().map(|channel| unicode(&word(&channel.unit))).collect())?;
     write_rows(file, table)?;

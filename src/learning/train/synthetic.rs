@@ -154,6 +154,7 @@ fn table() -> WindowTable {
         classes: vec!["first".to_owned(), "second".to_owned()],
         rows: (0..PEOPLE * WINDOWS).map(row).collect(),
         failed: Vec::new(),
+        excluded: Vec::new(),
     }
 }
 
