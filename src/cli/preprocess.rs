@@ -132,7 +132,7 @@ fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> St
         format!("  resampled: {recordings} recordings from {recorded_hz} Hz to {rate_hz} Hz\n")
     }));
     let dropped = [
-        (dropped.short, "stretches shorter than a window"),
+        (dropped.short, "stretches shorter than what evaluation reads (`eval_offset_s` and `window_s`)"),
         (dropped.partial, "ends of slid stretches shorter than a window"),
         (dropped.edge, "windows that cross an end of the recording"),
         (dropped.outside, "marks outside the recording"),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, listed};
+use super::windows::Dropped;
 use crate::base::Stopped;
 use crate::data::corpora::CorpusError;
 use crate::data::formats::FormatError;
@@ -97,13 +98,17 @@ pub enum PreprocessError {
         expected: Vec<String>,
     },
     /// Nothing to write.
-    #[error("corpus {corpus}: no window in {recordings} recordings")]
-    #[diagnostic(help("look at the corpus's `root`, `runs` and `exclude`"))]
+    #[error("corpus {corpus}: no window in {recordings} recordings{}", why_none(dropped, *needed_s))]
+    #[diagnostic(help("{}", remedy_for_none(dropped)))]
     NoWindow {
         /// Its name.
         corpus: String,
         /// How many recordings were listed.
         recordings: usize,
+        /// What their marks gave instead.
+        dropped: Dropped,
+        /// What a stretch needs to hold: `window_s` and `eval_offset_s`.
+        needed_s: f64,
     },
     /// A fault in one recording.
     #[error("{}: {fault}", path.display())]
@@ -193,6 +198,35 @@ pub enum PreprocessError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+/// What became of the marks of a corpus that gave no window.
+fn why_none(dropped: &Dropped, needed_s: f64) -> String {
+    let Dropped { short, partial, edge, outside } = *dropped;
+    let mut reasons = Vec::new();
+    if short > 0 {
+        reasons.push(format!("{short} stretches, all shorter than {needed_s} s (`window_s` and `eval_offset_s`)"));
+    }
+    let others = [
+        (partial, "long stretches shorter than a window"),
+        (edge, "windows that cross an end of the recording"),
+        (outside, "marks outside the recording"),
+    ];
+    reasons.extend(others.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    if reasons.is_empty() { ", nor a mark that could give one".to_owned() } else { format!(": {}", reasons.join(", ")) }
+}
+
+/// The key to look at when no window was made.
+fn remedy_for_none(dropped: &Dropped) -> &'static str {
+    if dropped.short + dropped.partial > 0 {
+        "set a smaller `window_s` or `eval_offset_s` in [preprocess]: both must fit in a stretch together"
+    } else if dropped.edge > 0 {
+        "set `edge = \"replicate\"`, or a smaller `window_s`, in [preprocess]"
+    } else if dropped.outside > 0 {
+        "look whether the marks belong to these recordings, and at `cut_padding` of [preprocess]"
+    } else {
+        "look at the corpus's `root`, its choice of recordings and marks, and `exclude`"
+    }
 }
 
 impl PreprocessError {

@@ -79,7 +79,8 @@ impl Survey {
         let places = || planned.iter().flat_map(|recording: &Planned| &recording.places).copied();
         if places().next().is_none() {
             let (corpus, recordings) = (corpus.name().to_owned(), list.len());
-            return Err(PreprocessError::NoWindow { corpus, recordings });
+            let needed_s = recipe.window_s + recipe.eval_offset_s;
+            return Err(PreprocessError::NoWindow { corpus, recordings, dropped: dropped(&planned), needed_s });
         }
         let spec = spec(places(), recipe.store_rate_hz(corpus.rate_hz()), recipe);
         if !spec.reads_inside() {
@@ -109,10 +110,7 @@ impl Survey {
 
     /// What gave no window.
     pub(super) fn dropped(&self) -> Dropped {
-        self.planned.iter().fold(Dropped::default(), |mut all, recording| {
-            all.add(recording.dropped);
-            all
-        })
+        dropped(&self.planned)
     }
 
     /// Recordings by the rate from which they are resampled.
@@ -139,6 +137,13 @@ impl Survey {
         let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
         progress.say(&format!("{} windows: {}", self.rows(), counts.join(", ")));
     }
+}
+
+fn dropped(planned: &[Planned]) -> Dropped {
+    planned.iter().fold(Dropped::default(), |mut all, recording| {
+        all.add(recording.dropped);
+        all
+    })
 }
 
 fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result<Planned, PreprocessError> {

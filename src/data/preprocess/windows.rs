@@ -29,7 +29,7 @@ pub struct Place {
 /// What gave no window, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Dropped {
-    /// Stretches shorter than a window.
+    /// Stretches that a mark opens and in which the evaluation window does not fit.
     pub short: usize,
     /// Ends of slid stretches that were shorter than a window.
     pub partial: usize,
@@ -48,6 +48,10 @@ impl Dropped {
         self.outside += other.outside;
     }
 }
+
+/// How far a trial may run past the end of its recording and still count whole: marks are often written in tenths of a
+/// second. The end sample is repeated there, as for beats.
+const OVERRUN_S: f64 = 0.1;
 
 /// The rows of a recording, before any sample is looked at.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -93,12 +97,15 @@ pub fn windows(
 }
 
 /// Places the windows of a recording. A mark without duration (a beat) gives the window around it, one with a duration
-/// (a trial) its stretch, and a stretch over `slide_over_s` windows by sliding.
+/// (a trial) its stretch, and a stretch over `slide_over_s` windows by sliding. A stretch ends where the recording ends;
+/// one in which evaluation would read past its end is too short.
 pub fn plan(events: &[Event], extent: &Extent, recipe: &Recipe) -> Plan {
     let rate_hz = extent.rate_hz;
     let length = seconds_to_samples(recipe.window_s, rate_hz);
     let before = seconds_to_samples(recipe.before_s, rate_hz);
     let hop = seconds_to_samples(recipe.hop_s, rate_hz).max(1);
+    let needed = length + seconds_to_samples(recipe.eval_offset_s, rate_hz);
+    let overrun = seconds_to_samples(OVERRUN_S, rate_hz);
     let samples = extent.samples as i64;
     let mut rr = if recipe.rr { rr_of_events(events, extent) } else { Vec::new() }.into_iter();
     let mut plan = Plan::default();
@@ -117,19 +124,21 @@ pub fn plan(events: &[Event], extent: &Extent, recipe: &Recipe) -> Plan {
             continue;
         };
         let stretch = seconds_to_samples(duration_s, rate_hz);
-        if stretch < length {
-            plan.dropped.short += 1;
-        } else if duration_s > recipe.slide_over_s {
-            let end = (onset + stretch).min(samples);
+        let recorded = stretch.min(samples - onset);
+        if duration_s > recipe.slide_over_s {
+            let end = onset + recorded;
             let mut start = onset;
             while start + length <= end {
                 plan.places.push(Place { start, event: None, label, trial_samples: length as u32, rr: None });
                 start += hop;
             }
             plan.dropped.partial += usize::from(start < end);
+        } else if recorded < needed {
+            plan.dropped.short += 1;
         } else {
-            let (start, event) = (onset, Some(onset));
-            plan.add(Place { start, event, label, trial_samples: stretch as u32, rr: None }, samples, recipe.edge);
+            let overruns = recipe.edge == Edge::Replicate && stretch - recorded <= overrun;
+            let trial_samples = if overruns { stretch } else { recorded } as u32;
+            plan.places.push(Place { start: onset, event: Some(onset), label, trial_samples, rr: None });
         }
     }
     plan

@@ -85,11 +85,20 @@ fn trial_begins_at_its_rounded_onset_and_is_stored_whole() {
 }
 
 #[test]
-fn trial_past_the_end_is_padded_and_its_right_side_is_not_real() {
-    let given = eeg(&[trial(29.0, 4.1)]);
-    let row = &given.rows[0];
-    assert_eq!((row.start, row.trial_samples, row.padding, row.right), (4640, 656, 296, 0));
-    assert_eq!(given.samples[[0, 0, 40 + 655]], 4999.0);
+fn trial_ends_with_its_recording() {
+    // 31.25 s. The window of evaluation is real in every row, and pretraining draws its start among real samples.
+    let given = eeg(&[trial(28.0, 4.1), trial(28.99, 4.1), trial(29.01, 4.1), trial(31.2, 3.0), trial(12.3, 2.2)]);
+    assert_eq!(given.dropped, Dropped { short: 3, ..Dropped::default() });
+    let [cut, last] = &given.rows[..] else { panic!("{:?}", given.rows) };
+    assert_eq!((cut.start, cut.trial_samples, cut.padding, cut.right), (4480, 520, 0, 0));
+    assert_eq!((last.start, last.trial_samples, last.padding), (4638, 362, 0));
+    // What the clock of the marks rounds away is no reason to cut; where the edge is dropped, it is.
+    let (recording, leads) = ramp(5000, 160.0, Unit::Microvolt);
+    for (edge, expected) in [(Edge::Replicate, (656, 8)), (Edge::Drop, (648, 0))] {
+        let recipe = Recipe { edge, ..unfiltered(SignalKind::Eeg) };
+        let given = windows(&recording, &leads, &[trial(27.2, 4.1)], &recipe).unwrap();
+        assert_eq!((given.rows[0].trial_samples, given.rows[0].padding), expected);
+    }
 }
 
 #[test]
@@ -121,14 +130,14 @@ fn missing_sample_rejects_the_window_and_shortens_its_neighbours_margin() {
 #[test]
 fn any_setting_of_the_plan_fits_what_the_store_demands() {
     // The rows of every mark satisfy the checks of a store: stretches within the span, neighbours within the margin.
-    let events: Vec<Event> = (0..40).map(|i| trial(0.13 * f64::from(i) * 6.0, 2.0 + 0.1 * f64::from(i % 9))).collect();
+    let events: Vec<Event> = (0..40).map(|i| trial(0.13 * f64::from(i) * 6.0, 2.3 + 0.1 * f64::from(i % 9))).collect();
     let given = eeg(&events);
     let spec = &given.spec;
     for row in &given.rows {
         assert!((spec.length..=spec.span).contains(&row.trial_samples));
         assert!(row.left <= spec.margin && row.right <= spec.margin + spec.span - row.trial_samples);
     }
-    assert_eq!(given.rows.len() + given.dropped.outside, 40);
+    assert_eq!(given.rows.len() + given.dropped.outside + given.dropped.short, 40);
 }
 
 #[test]
