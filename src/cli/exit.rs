@@ -43,8 +43,8 @@ impl Failure {
     }
 }
 
-/// Tells a failure on stderr and gives its exit code.
-pub(super) fn end(result: Result<u8, Failure>, signal: Option<u8>) -> ExitCode {
+/// Tells a failure on stderr and gives its exit code. `after_stop`: what the command leaves when it is stopped.
+pub(super) fn end(result: Result<u8, Failure>, signal: Option<u8>, after_stop: &str) -> ExitCode {
     ExitCode::from(match result {
         Ok(code) => code,
         // Whoever closed the pipe has read enough.
@@ -59,11 +59,13 @@ pub(super) fn end(result: Result<u8, Failure>, signal: Option<u8>) -> ExitCode {
         }
         Err(Failure::Library(error)) => {
             if let (true, Some(signal)) = (error.is_stop(), signal) {
-                terminal::line(if error.is_interrupted() {
-                    "stopped; nothing was written"
-                } else {
-                    "stopped; what was done is kept: the same command with --resume goes on"
-                });
+                let after_stop = match *error {
+                    _ if error.is_interrupted() => "nothing was written",
+                    // A store is written whole or not at all, whoever needs it.
+                    Error::Preprocess(_) => "nothing was written: the same command starts anew",
+                    _ => after_stop,
+                };
+                terminal::line(&format!("stopped; {after_stop}"));
                 return ExitCode::from(STOPPED + signal);
             }
             tell_library(&error);

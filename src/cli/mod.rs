@@ -117,6 +117,20 @@ enum Command {
     Man(shell::Manual),
 }
 
+impl Command {
+    /// What stands after a request to stop, and how to go on.
+    fn after_stop(&self) -> &'static str {
+        match self {
+            Self::Run(_) | Self::Pretrain(_) => "what was done is kept: the same command with --resume goes on",
+            Self::Demo(_) => "the same command starts anew, in new folders",
+            Self::Probe(_) | Self::Finetune(_) | Self::Evaluate(_) => {
+                "the pretrained encoders are kept: the same command starts anew"
+            }
+            _ => "nothing was written: the same command starts anew",
+        }
+    }
+}
+
 /// Runs the program and gives its exit code.
 pub fn main() -> ExitCode {
     use Command::{Compare, Completions, Inspect, List, Man, Split, Verify};
@@ -128,6 +142,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::WRONG));
         }
     };
+    signals::outlive_file_limit();
     let watch = Watch::new(terminal::progress(cli.global.quiet));
     // Commands that look at no flag keep the usual effect of a signal.
     let stop = match &cli.command {
@@ -136,7 +151,7 @@ pub fn main() -> ExitCode {
         }
         Some(_) => StopSignal::listen(&watch.stop_flag()),
     };
-    exit::end(run(&cli, &watch), stop.number())
+    exit::end(run(&cli, &watch), stop.number(), cli.command.as_ref().map_or("", Command::after_stop))
 }
 
 fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {

@@ -6,6 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+/// Lets a write past the size that a file may have (`ulimit -f`) fail as one on a full disk does, instead of ending the
+/// program by SIGXFSZ. Where no handler can be set, that signal keeps its usual effect.
+pub(super) fn outlive_file_limit() {
+    #[cfg(unix)]
+    let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
 /// Which signal asked the work to stop, if one did.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StopSignal(Arc<AtomicUsize>);
