@@ -219,6 +219,17 @@ impl Recipe {
                 return refuse(key, format!("{value} s is more than {most} s"));
             }
         }
+        let (before, length) = (seconds_to_samples(self.before_s, rate_hz), seconds_to_samples(self.window_s, rate_hz));
+        // A recipe without beats has the default, which may be beyond a short window.
+        if self.rr && before >= length {
+            return refuse("before_s", format!("a window of {} s would end before its beat", self.window_s));
+        }
+        if let Some(limit) = self.amplitude_uv.filter(|limit| limit.is_nan() || *limit <= 0.0) {
+            return refuse("amplitude_uv", format!("{limit} would reject every window: leave it out for no limit"));
+        }
+        if !self.notch_quality.is_finite() || self.notch_quality <= 0.0 {
+            return refuse("notch_quality", format!("{} is not above 0", self.notch_quality));
+        }
         if self.slide_over_s.is_nan() || self.slide_over_s < self.window_s {
             return refuse("slide_over_s", format!("{} s is shorter than a window", self.slide_over_s));
         }
@@ -370,6 +381,11 @@ mod tests {
             ("rate_hz = 70", "high_hz"),
             ("notch_hz = [200]", "notch_hz"),
             ("slide_over_s = 1", "slide_over_s"),
+            ("before_s = 2", "before_s"),
+            ("amplitude_uv = 0", "amplitude_uv"),
+            ("amplitude_uv = -5", "amplitude_uv"),
+            ("notch_quality = 0", "notch_quality"),
+            ("notch_quality = -1", "notch_quality"),
         ] {
             let Err(PreprocessError::Setting { key, .. }) = read(text).check(360.0) else { panic!("{text}") };
             assert_eq!(key, expected, "{text}");
