@@ -11,15 +11,33 @@ pub fn free_disk_bytes(path: &Path) -> Option<u64> {
     space.f_bavail.checked_mul(space.f_frsize)
 }
 
-/// Bytes of memory that can be had without swapping; less where a control group allows less. `None` where the system
-/// does not tell.
+/// Bytes of memory that can be had without swapping; less where a control group or a limit of the address space
+/// (`ulimit -v`) allows less. `None` where the system does not tell.
 pub fn available_memory_bytes() -> Option<u64> {
     let available = memory_available(&fs::read_to_string("/proc/meminfo").ok()?)?;
-    Some(available.min(group_limit().unwrap_or(u64::MAX)))
+    Some(available.min(group_limit().unwrap_or(u64::MAX)).min(address_space_left().unwrap_or(u64::MAX)))
+}
+
+/// What the limit of the address space leaves of it; `None`: there is no limit.
+fn address_space_left() -> Option<u64> {
+    let limit = address_limit(&fs::read_to_string("/proc/self/limits").ok()?)?;
+    let used = kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmSize:")?;
+    Some(limit.saturating_sub(used))
+}
+
+/// The soft limit of the address space, in bytes.
+fn address_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 fn memory_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    kibibytes(meminfo, "MemAvailable:")
+}
+
+/// The bytes that a line of a file of `/proc` states in kB.
+fn kibibytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -40,6 +58,14 @@ mod tests {
     fn line_of_available_memory_is_read() {
         assert_eq!(memory_available("MemTotal: 9 kB\nMemAvailable:    2048 kB\nSwap: 1 kB\n"), Some(2 << 20));
         assert_eq!(memory_available("MemTotal: 9 kB\n"), None);
+    }
+
+    #[test]
+    fn limit_of_the_address_space_is_read() {
+        let limits = "Max locked memory         65536                65536                bytes     \n\
+                      Max address space         614400000            unlimited            bytes     \n";
+        assert_eq!(address_limit(limits), Some(614_400_000));
+        assert_eq!(address_limit(&limits.replace("614400000", "unlimited")), None);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::Watch;
-use crate::data::preprocess::{Dropped, Failure as FailedFile, Forecast, Resampled, Summary};
+use crate::data::preprocess::{Dropped, Failure as FailedFile, Forecast, Mixture, Resampled, Summary};
 use crate::pipeline::{LabelCount, Means, Pipeline, Stale, label_counts, outlook, prepare};
+use crate::signal::FailedRecording;
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -42,6 +43,9 @@ struct Standing {
     recipe_hash: String,
     windows: usize,
     classes: Vec<LabelCount>,
+    mixtures: Vec<Mixture>,
+    /// Recordings that are missing in it.
+    failed: Vec<FailedRecording>,
     /// True: the store was there already.
     kept: bool,
 }
@@ -63,6 +67,8 @@ impl Preprocess {
                 recipe_hash: prepared.store.recipe_hash().to_owned(),
                 windows: prepared.store.table().rows.len(),
                 classes: label_counts(&prepared.store),
+                mixtures: Mixture::in_store(&prepared.store),
+                failed: prepared.store.table().failed.clone(),
                 kept: true,
             }),
         };
@@ -81,7 +87,9 @@ impl Page for Outcome {
                     columns.row([class_word(count.class.as_deref()), count.windows.to_string()]);
                 }
                 let Standing { store, windows, recipe_hash, .. } = kept;
-                format!("{}: {windows} windows, recipe {recipe_hash} (was there)\n{}", store.display(), columns.text(2))
+                let head = format!("{}: {windows} windows, recipe {recipe_hash} (was there)\n", store.display());
+                let failed = kept.failed.iter().map(|one| (&one.id, &one.reason));
+                head + &columns.text(2) + &mixed(&kept.mixtures) + &failed_lines(failed)
             }
         }
     }
@@ -120,8 +128,9 @@ fn made_page(summary: &Summary) -> String {
         format!("  rejected: {} windows of {} {class}, {reason}\n", one.windows, one.subject)
     });
     text.extend(excluded.chain(rejected));
+    text += &mixed(&summary.mixtures);
     text += &remarks(&summary.resampled, summary.dropped, &summary.warnings);
-    text += &failed_lines(&summary.failed);
+    text += &failed_lines(files(&summary.failed));
     text
 }
 
@@ -143,10 +152,17 @@ fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> St
     text
 }
 
+fn mixed(mixtures: &[Mixture]) -> String {
+    mixtures.iter().map(|mixture| format!("  mixed: {mixture}\n")).collect()
+}
+
+fn files(failed: &[FailedFile]) -> impl Iterator<Item = (&String, &String)> {
+    failed.iter().map(|one| (&one.id, &one.reason))
+}
+
 /// At the very end, where they cannot be missed.
-fn failed_lines(failed: &[FailedFile]) -> String {
-    let lines = failed.iter().map(|one| format!("  failed, not in the store: {}: {}", one.id, one.reason));
-    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+fn failed_lines<'a>(failed: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    failed.map(|(id, reason)| format!("  failed, not in the store: {id}: {reason}\n")).collect()
 }
 
 /// What making the store would take.
@@ -208,6 +224,8 @@ impl Page for Outlook {
             forecast.expected_s.ceil(),
         );
         text.extend(forecast.excluded.iter().map(|one| format!("  left out: {} ({})\n", one.id, one.reason)));
-        text + &remarks(&forecast.resampled, forecast.dropped, &forecast.warnings) + &failed_lines(&forecast.failed)
+        text += &mixed(&forecast.mixtures);
+        text += &remarks(&forecast.resampled, forecast.dropped, &forecast.warnings);
+        text + &failed_lines(files(&forecast.failed))
     }
 }

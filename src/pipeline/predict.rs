@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::base::SignalKind;
 use crate::data::corpora::{CORPORA, Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef};
-use crate::data::formats::{self, FormatError, Header, Strictness};
+use crate::data::formats::{FormatError, Header, Reader};
 use crate::data::preprocess::write_store;
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Classifier;
 use crate::runs::RunFolder;
-use crate::signal::{Event, Onset, Recording, SubjectId};
+use crate::signal::{Annotation, Event, Onset, Recording, SubjectId};
 
 use super::error::PipelineError;
 use super::means::Means;
@@ -112,12 +112,13 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
     let classes: Vec<(usize, &String)> = classes.map(|(class, name)| (usize::from(class), name)).collect();
     let windows = windows(&classifier, &store, (&rows, &probability), (&classes, request.cutting));
     tell_seen(&windows, means);
+    let failed = summary.failed.into_iter().map(|one| Excluded { id: one.id, reason: one.reason });
     Ok(Predicted {
         classes: classes.iter().map(|(_, name)| (*name).clone()).collect(),
         choice: classifier.choice.clone(),
         classifier: path,
         windows,
-        left_out: summary.excluded,
+        left_out: summary.excluded.into_iter().chain(failed).collect(),
     })
 }
 
@@ -303,10 +304,10 @@ impl Corpus for NewRecordings {
         }
         Ok(vec![Event { onset: Onset::Sample(0), duration_s: Some(recording.duration_s()), class: None }])
     }
-    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
+    fn annotations(&self, of: &RecordingRef, reader: &mut dyn Reader) -> Result<Vec<Annotation>, FormatError> {
         match self.cutting {
-            Cutting::Marks => self.inner.read(of, strictness),
-            Cutting::Sliding => formats::read(&of.path, strictness),
+            Cutting::Marks => self.inner.annotations(of, reader),
+            Cutting::Sliding => reader.annotations(),
         }
     }
     fn side_files(&self, of: &RecordingRef) -> Vec<PathBuf> {

@@ -52,7 +52,7 @@ pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepa
         let progress = means.watch.progress();
         progress.say(&format!("store {}: made by this recipe; windows: {counts}", path.display()));
         for failed in &store.table().failed {
-            progress.say(&format!("missing in the store, failed: {}: {}", failed.id, failed.reason));
+            progress.caution(&format!("missing in the store, failed: {}: {}", failed.id, failed.reason));
         }
         check_samples(&store, means)?;
         return Ok(Prepared { store, made: None });

@@ -96,6 +96,16 @@ fn failures_that_are_allowed_are_named_by_the_summary_the_store_and_whoever_take
     assert_eq!(store.table().recordings.len(), 3);
     let kept = biossl(&arguments);
     assert!(stderr(&kept).contains("missing in the store, failed: 208"), "{}", stderr(&kept));
+    // However quiet: what is missing and what is mixed is said, of a store made now and of one that stands.
+    for more in [&["--overwrite", "--set", "preprocess.order=2"][..], &["--set", "preprocess.order=2"]] {
+        let output = biossl(&[&arguments[..], &["--quiet", "--json"], more].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains("caution: ") && told.contains("208: ") && told.contains("203: "), "{told}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["failed"].as_array().unwrap().len(), 4, "{json}");
+        assert!(json["mixtures"].is_array(), "{json}");
+    }
 }
 
 #[test]
@@ -233,4 +243,58 @@ fn two_thousand_small_recordings_end_with_a_correct_list() {
         subjects.len() == 1997
             && subjects.windows(2).all(|pair| pair[0]["subject"].as_str() < pair[1]["subject"].as_str())
     );
+}
+
+/// An EDF file of two channels and no samples but a hole of 3.2 GB.
+fn huge_edf(path: &Path) {
+    let mut header = format!("{:<8}{:<80}{:<80}", "0", "X", "X") + "01.01.2401.01.01";
+    header += &format!("{:<8}{:<44}{:<8}{:<8}{:<4}", 768, "", 5_000_000, 1, 2);
+    for (width, words) in [
+        (16, ["C3", "C4"]),
+        (80, ["", ""]),
+        (8, ["uV", "uV"]),
+        (8, ["-100", "-100"]),
+        (8, ["100", "100"]),
+        (8, ["-100", "-100"]),
+        (8, ["100", "100"]),
+        (80, ["", ""]),
+        (8, ["160", "160"]),
+        (32, ["", ""]),
+    ] {
+        header.extend(words.map(|word| format!("{word:<width$}")));
+    }
+    fs::write(path, &header).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_len(header.len() as u64 + 5_000_000 * 640).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_recording_that_memory_cannot_hold_is_refused_by_its_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("rest");
+    fs::create_dir(&root).unwrap();
+    huge_edf(&root.join("A.edf"));
+    let pipeline = folder.path().join("huge.toml");
+    let text = format!(
+        "store = '{0}/huge.h5'\nfolder = '{0}/run'\nsplit = {{ name = \"shares\" }}\naugment = []\n\
+         corpus = {{ name = \"folder\", signal = \"eeg\", rate_hz = 160, root = '{0}', pattern = \"{{class}}/{{subject}}.edf\", \
+         labels = \"path\", channels = [\"C3\"], classes = [{{ name = \"rest\", marks = [\"rest\"] }}, \
+         {{ name = \"x\", marks = [\"x\"] }}] }}\npreprocess = {{ reference = \"none\" }}\n",
+        folder.path().display()
+    );
+    fs::write(&pipeline, text).unwrap();
+    for more in [&[][..], &["--dry-run"]] {
+        // Its whole address space is a gigabyte: whatever asks for more would abort.
+        let mut limited = std::process::Command::new("bash");
+        limited.args(["-c", "ulimit -v 1000000 && exec \"$@\"", "bash", env!("CARGO_BIN_EXE_biossl"), "preprocess"]);
+        let begun = Instant::now();
+        let output = limited.arg(&pipeline).args(more).output().unwrap();
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        for part in ["A.edf", "1 channels of 800000000 samples", "MB can be had", "fewer channels"] {
+            assert!(told.contains(part), "`{part}` is missing: {told}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "the file was read");
+        assert_eq!(names(folder.path()), ["huge.toml", "rest"]);
+    }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use biossl::base::{Choice, SignalKind, parse_table};
 use biossl::data::corpora::{CORPORA, Corpus, CorpusError, Database, Eegmmidb, Listing, MitBih, RecordingRef};
-use biossl::data::formats::{Strictness, open};
-use biossl::signal::{Event, Unit};
+use biossl::data::formats::{Strictness, open, read};
+use biossl::signal::{Event, Recording, Unit};
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
@@ -23,8 +23,13 @@ fn eegmmidb(runs: &[u16]) -> Eegmmidb {
     Eegmmidb { root: fixture("eegmmidb"), runs: runs.to_vec(), ..Eegmmidb::defaults(SignalKind::Eeg) }
 }
 
+fn marked(corpus: &dyn Corpus, of: &RecordingRef) -> Recording {
+    let annotations = corpus.annotations(of, &mut *open(&of.path, Strictness::Strict).unwrap()).unwrap();
+    Recording { annotations, ..read(&of.path, Strictness::Strict).unwrap() }
+}
+
 fn events(corpus: &dyn Corpus, of: &RecordingRef) -> Vec<Event> {
-    corpus.events(of, &corpus.read(of, Strictness::Strict).unwrap()).unwrap()
+    corpus.events(of, &marked(corpus, of)).unwrap()
 }
 
 fn find<'a>(listing: &'a Listing, id: &str) -> &'a RecordingRef {
@@ -331,7 +336,7 @@ classes = [{ name = "normal", marks = ["N"] }, { name = "early", marks = ["A", "
     assert_eq!((leads[0].channel, leads[0].label.as_str()), (0, "mlii"));
     assert!(corpus.side_files(of)[0].ends_with("100.qrs"));
     let narrow = chosen(folder.path(), &keys.replace("\"A\", \"V\"", "\"V\""));
-    let told = narrow.events(of, &narrow.read(of, Strictness::Strict).unwrap()).unwrap_err();
+    let told = narrow.events(of, &marked(&*narrow, of)).unwrap_err();
     assert!(
         matches!(&told, CorpusError::UnknownWord { text, place, .. } if text == "A" && place.starts_with("sample "))
     );

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use biossl::base::{Chosen, Progress, SignalKind, Watch, parse_table, sha256_hex};
 use biossl::data::corpora::{CORPORA, Corpus};
 use biossl::data::formats::{Strictness, read};
-use biossl::data::preprocess::{Extent, Failure, Place, PreprocessError, Recipe, Summary, plan, write_store};
+use biossl::data::preprocess::{
+    Extent, Failure, Mixture, Place, PreprocessError, Recipe, Reference, Summary, plan, write_store,
+};
 use biossl::data::store::{Store, StoreFault};
 
 fn fixture(name: &str) -> PathBuf {
@@ -102,7 +104,11 @@ fn counts_left_out_records_and_mixed_leads_are_told() {
     let told = Arc::new(Told::default());
     let watch = Watch::new(Arc::clone(&told) as Arc<dyn Progress>);
     let (corpus, recipe) = (ecg(&fixture("mitdb")), Recipe::defaults(SignalKind::Ecg));
-    write_store(&*corpus.choice, &corpus.resolved, &recipe, &folder.path().join("a.h5"), 2, &watch).unwrap();
+    let out = folder.path().join("a.h5");
+    let summary = write_store(&*corpus.choice, &corpus.resolved, &recipe, &out, 2, &watch).unwrap();
+    let [mixture] = &summary.mixtures[..] else { panic!("{:?}", summary.mixtures) };
+    assert_eq!((mixture.channel.as_str(), mixture.recordings.values().sum::<usize>()), ("other", 20));
+    assert_eq!(summary.mixtures, Mixture::in_store(&Store::open(&out).unwrap()));
     let lines = told.0.lock().unwrap().join("\n");
     for part in ["left out: 102 (paced)", "channel other is V", ", V5 in ", " windows: N "] {
         assert!(lines.contains(part), "{part}: {lines}");
@@ -319,4 +325,77 @@ fn other_rates_are_resampled_counted_and_said() {
         assert_eq!(here.event.unwrap(), (there_at + 0.5).floor() as i64);
         assert_eq!(here.rr, there.rr, "RR features hang on the marks as recorded");
     }
+}
+
+/// Excerpts of runs at rest as a folder of their own, with other channels zero over the last second, or left out.
+fn own_eeg(folder: &Path, change: impl Fn(&str, &mut Vec<u8>)) {
+    for person in ["S001", "S002", "S003"] {
+        let mut bytes = fs::read(fixture(&format!("eegmmidb/{person}/{person}R01.edf"))).unwrap();
+        change(person, &mut bytes);
+        biossl::base::write_atomically(&folder.join(format!("{person}.edf")), &bytes).unwrap();
+    }
+}
+
+fn own(folder: &Path, channels: &str) -> Chosen<dyn Corpus> {
+    let keys = format!(
+        "signal = \"eeg\"\nrate_hz = 160\npattern = \"{{subject}}.edf\"\nchannels = [{channels}]\nlabels = \"path\"\n\
+         classes = [{{ name = \"rest\", marks = [\"rest\"] }}, {{ name = \"x\", marks = [\"x\"] }}]"
+    );
+    corpus(SignalKind::Eeg, "folder", folder, &keys.replace("{subject}", "{class}/{subject}"))
+}
+
+#[test]
+fn a_dead_channel_alone_is_not_taken_for_padding() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("rest");
+    fs::create_dir(&root).unwrap();
+    // 64 signals and the annotations: records of a second, 160 numbers of two bytes each.
+    own_eeg(&root, |person, bytes| {
+        let (signals, records) = (65, 18);
+        let at = |signal: usize, field: usize| 256 + signals * field + signal * if field == 216 { 8 } else { 16 };
+        let label = |signal: usize| String::from_utf8_lossy(&bytes[at(signal, 0)..][..16]).trim().to_owned();
+        let dead: Vec<usize> = (0..64).filter(|&signal| person != "S001" || label(signal) == "C3..").collect();
+        let header = 256 * (signals + 1);
+        let record = (bytes.len() - header) / records;
+        // S001: C3 dies before the last three seconds; the others: padding of three seconds.
+        if person != "S003" {
+            for (second, signal) in (15..18).flat_map(|second| dead.iter().map(move |&signal| (second, signal))) {
+                bytes[header + second * record + signal * 320..][..320].fill(0);
+            }
+        }
+    });
+    let recipe = Recipe { reference: Reference::None, ..Recipe::defaults(SignalKind::Eeg) };
+    let lengths = |channels: &str| -> Vec<u64> {
+        let out = folder.path().join("own.h5");
+        make(&own(folder.path(), channels), &recipe, &out, 2).unwrap();
+        Store::open(&out).unwrap().table().recordings.iter().map(|entry| entry.samples).collect()
+    };
+    let all = lengths("\"all\"");
+    assert_eq!((all[1], all[0], all[2]), (15 * 160, 18 * 160, 18 * 160));
+    assert_eq!(lengths("\"C3\""), all);
+    assert_eq!(lengths("\"C3\", \"Fz\""), all);
+    // A channel less its own mean is nothing: refused before anything is read, and once channels are known.
+    let average = Recipe::defaults(SignalKind::Eeg);
+    let error = make(&own(folder.path(), "\"C3\""), &average, &folder.path().join("b.h5"), 2).unwrap_err();
+    assert!(matches!(&error, PreprocessError::Setting { key: "reference", .. }), "{error}");
+    assert!(error.to_string().contains("`reference = \"none\"`"), "{error}");
+}
+
+#[test]
+fn channels_are_compared_with_those_of_most_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("rest");
+    fs::create_dir(&root).unwrap();
+    own_eeg(&root, |person, bytes| {
+        if person == "S001" {
+            bytes[256..272].copy_from_slice(b"A1              ");
+        }
+    });
+    let out = folder.path().join("own.h5");
+    let error = make(&own(folder.path(), "\"all\""), &Recipe::defaults(SignalKind::Eeg), &out, 1).unwrap_err();
+    let PreprocessError::Failed { failures, recordings: 3 } = &error else { panic!("{error}") };
+    let [Failure { path, reason, remedy, .. }] = &failures[..] else { panic!("{failures:?}") };
+    assert!(path.ends_with("S001.edf"), "the odd one is at fault, not those after it: {error}");
+    assert!(reason.ends_with("unlike 2 recordings it lacks FC5 and has A1"), "{reason}");
+    assert!(remedy.as_deref().is_some_and(|help| help.contains("`channels`") && help.contains("`exclude`")));
 }

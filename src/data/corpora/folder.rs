@@ -14,7 +14,7 @@ use super::path_pattern::{Field, Fit, Found, Pattern};
 use super::picking::{Aliases, Labels, Picked, twice};
 use super::{Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef, listing};
 use crate::base::{Choice, SignalKind, nearest};
-use crate::data::formats::{self, FormatError, Header, Strictness};
+use crate::data::formats::{FormatError, Header, Reader};
 use crate::signal::{Annotation, Event, Onset, Recording, SubjectId, Unit, canonical};
 
 const NAME: &str = "folder";
@@ -454,15 +454,11 @@ impl Corpus for Folder {
         }
     }
 
-    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
-        let mut recording = formats::read(&of.path, strictness)?;
-        if self.labels == LabelSource::Annotations && self.annotator != REFERENCE {
-            let mut reader = formats::open(&of.path, strictness)?;
-            let known = reader.header().warnings.len();
-            recording.annotations = reader.annotations_by(&self.annotator)?;
-            recording.warnings.extend(reader.header().warnings.iter().skip(known).cloned());
+    fn annotations(&self, _of: &RecordingRef, reader: &mut dyn Reader) -> Result<Vec<Annotation>, FormatError> {
+        match self.labels {
+            LabelSource::Annotations if self.annotator != REFERENCE => reader.annotations_by(&self.annotator),
+            _ => reader.annotations(),
         }
-        Ok(recording)
     }
 
     fn side_files(&self, of: &RecordingRef) -> Vec<PathBuf> {
@@ -503,6 +499,7 @@ mod tests {
     #![expect(clippy::disallowed_methods, reason = "records are copied into temporary folders")]
 
     use super::*;
+    use crate::data::formats::{Strictness, open};
 
     fn corpus(root: &Path, pattern: &str) -> Folder {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
@@ -529,16 +526,22 @@ mod tests {
         }
         let corpus = corpus(folder.path(), "{subject}.hea");
         let of = corpus.recordings().unwrap().recordings.swap_remove(0);
-        let whole = corpus.read(&of, Strictness::Strict).unwrap();
+        let read = |strictness| {
+            let mut reader = open(&of.path, strictness)?;
+            let annotations = corpus.annotations(&of, &mut *reader)?;
+            let warnings = reader.header().warnings.clone();
+            Ok::<_, FormatError>(Recording { annotations, warnings, ..Recording::default() })
+        };
+        let whole = read(Strictness::Strict).unwrap();
         let events = corpus.events(&of, &whole).unwrap();
         assert!(events.len() > 60 && whole.warnings.is_empty(), "{:?}", whole.warnings);
         // The end mark and half of the last entry are missing.
         let marks = folder.path().join("100.qrs");
         let bytes = std::fs::read(&marks).unwrap();
         std::fs::write(&marks, &bytes[..bytes.len() - 3]).unwrap();
-        let told = corpus.read(&of, Strictness::Strict).unwrap_err().to_string();
+        let told = read(Strictness::Strict).unwrap_err().to_string();
         assert!(told.contains("100.qrs"), "{told}");
-        let kept = corpus.read(&of, Strictness::Lenient).unwrap();
+        let kept = read(Strictness::Lenient).unwrap();
         assert_eq!(corpus.events(&of, &kept).unwrap(), events[..events.len() - 1]);
         assert!(!kept.warnings.is_empty());
     }

@@ -18,8 +18,8 @@ mod picking;
 use std::path::PathBuf;
 
 use crate::base::{Choice, Entry, Registry, SignalKind, read_choice};
-use crate::data::formats::{self, FormatError, Header, Strictness};
-use crate::signal::{Event, Recording, SubjectId, Unit};
+use crate::data::formats::{FormatError, Header, Reader};
+use crate::signal::{Annotation, Event, Recording, SubjectId, Unit};
 
 pub use beat_databases::Database;
 pub use eegmmidb::Eegmmidb;
@@ -117,12 +117,12 @@ pub trait Corpus: Send + Sync {
     /// A lead that is not there.
     fn leads(&self, of: &RecordingRef, header: &Header) -> Result<Vec<Lead>, CorpusError>;
 
-    /// The recording with the marks that [`Self::events`] wants, which may be another annotator's than the format's own.
+    /// The marks of a file that [`Self::events`] wants, which may be another annotator's than the format's own.
     ///
     /// # Errors
-    /// As [`formats::read`].
-    fn read(&self, of: &RecordingRef, strictness: Strictness) -> Result<Recording, FormatError> {
-        formats::read(&of.path, strictness)
+    /// As [`Reader::annotations`].
+    fn annotations(&self, _of: &RecordingRef, reader: &mut dyn Reader) -> Result<Vec<Annotation>, FormatError> {
+        reader.annotations()
     }
 
     /// The marks that mean something. Beats have no duration, trials have one; a run that is one state throughout is

@@ -16,6 +16,10 @@ use crate::signal::Unit;
 pub enum PreprocessError {
     /// A setting that makes no sense.
     #[error("`{key}` of [preprocess]: {message}")]
+    #[diagnostic(help(
+        "give `{key}` another value in [preprocess] or with `--set preprocess.{key}=..`, or leave it out: docs/pipeline.md \
+         has its default"
+    ))]
     Setting {
         /// The key.
         key: &'static str,
@@ -89,13 +93,29 @@ pub enum PreprocessError {
         /// Samples of extension at each end.
         needed: usize,
     },
-    /// A recording whose channels are not those of the first.
-    #[error("channels {found:?}, but {expected:?} in the first recording")]
+    /// A recording whose channels are not those of most others.
+    #[error("unlike {recordings} recordings {}", difference(found, expected))]
+    #[diagnostic(help(
+        "name channels that all recordings have in the corpus's `channels`, or add this recording to its `exclude`"
+    ))]
     Leads {
         /// Of this recording.
         found: Vec<String>,
-        /// Of the first one.
+        /// Of the others.
         expected: Vec<String>,
+        /// How many have those.
+        recordings: usize,
+    },
+    /// A channel that a file does not have.
+    #[error("channel {place} is asked for, there are {found}")]
+    #[diagnostic(help(
+        "the file changed while it was read: let whatever writes it finish, then run the same command again"
+    ))]
+    NoChannel {
+        /// Its place, from 1.
+        place: usize,
+        /// Channels of the file.
+        found: usize,
     },
     /// Nothing to write.
     #[error("corpus {corpus}: no window in {recordings} recordings{}", why_none(dropped, *needed_s))]
@@ -159,8 +179,32 @@ pub enum PreprocessError {
         /// Workers.
         threads: usize,
     },
+    /// There is not enough memory for one recording, by its header.
+    #[error(
+        "{}: {channels} channels of {samples} samples need about {} MB of memory with {workers} at once, {} MB can be had",
+        path.display(), needed.div_ceil(1_000_000), available / 1_000_000
+    )]
+    #[diagnostic(help(
+        "take fewer `--threads` (each holds one recording), pick fewer channels in the corpus, or cut the recording into \
+         shorter files"
+    ))]
+    Long {
+        /// The file.
+        path: PathBuf,
+        /// Picked channels.
+        channels: usize,
+        /// Samples of the longest of them.
+        samples: u64,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+        /// Recordings in memory together.
+        workers: u64,
+    },
     /// A source file cannot be read for its hash.
     #[error("{}: {source}", path.display())]
+    #[diagnostic(help("see that the file is still there and may be read, and that its disk is sound"))]
     Io {
         /// The file.
         path: PathBuf,
@@ -230,19 +274,81 @@ fn remedy_for_none(dropped: &Dropped) -> &'static str {
 }
 
 impl PreprocessError {
-    /// Whether it is the fault of one recording, and others may be sound.
+    /// Whether it is the fault of one recording, and others may be sound. Memory is none: what a store holds may not
+    /// depend on the machine that made it.
     pub(super) fn is_of_recording(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::Stopped(_))
+        !matches!(self, Self::Store(_) | Self::Stopped(_) | Self::Long { .. })
     }
 
     /// Names the recording, unless the fault names its file itself.
     pub(super) fn in_recording(self, path: &Path) -> Self {
         match self {
-            Self::Format(_) | Self::Corpus(_) | Self::Store(_) | Self::Io { .. } | Self::Stopped(_) => self,
+            Self::Format(_)
+            | Self::Corpus(_)
+            | Self::Store(_)
+            | Self::Io { .. }
+            | Self::Long { .. }
+            | Self::Stopped(_) => self,
             fault => {
                 let remedy = miette::Diagnostic::help(&fault).map(|help| help.to_string());
                 Self::Recording { path: path.to_owned(), fault: Box::new(fault), remedy }
             }
         }
+    }
+}
+
+/// Names told of a difference: of hundreds nobody reads more.
+const NAMES: usize = 8;
+
+/// How the channels of one recording differ from those of the others.
+fn difference(found: &[String], expected: &[String]) -> String {
+    let only_in = |one: &[String], other: &[String]| -> Vec<String> {
+        one.iter().filter(|label| !other.contains(label)).cloned().collect()
+    };
+    match (&only_in(expected, found)[..], &only_in(found, expected)[..]) {
+        ([], []) => "it has the same channels in another order".to_owned(),
+        (lacking, []) => format!("it lacks {}", some(lacking)),
+        ([], more) => format!("it also has {}", some(more)),
+        (lacking, more) => format!("it lacks {} and has {}", some(lacking), some(more)),
+    }
+}
+
+/// The first few of many names.
+fn some(names: &[String]) -> String {
+    let (told, left) = names.split_at(names.len().min(NAMES));
+    let more = if left.is_empty() { String::new() } else { format!(" and {} more", left.len()) };
+    told.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use miette::Diagnostic;
+
+    use super::*;
+
+    #[test]
+    fn of_other_channels_the_difference_is_told_and_what_to_do() {
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let told = |found: &str, expected: &str| {
+            let (found, expected) = (names(found), names(expected));
+            PreprocessError::Leads { found, expected, recordings: 9 }.to_string()
+        };
+        assert_eq!(told("C3 A1 A2", "C3 C4"), "unlike 9 recordings it lacks C4 and has A1, A2");
+        assert_eq!(told("C3 C4", "C3"), "unlike 9 recordings it also has C4");
+        assert_eq!(told("C4 C3", "C3 C4"), "unlike 9 recordings it has the same channels in another order");
+        let long = told("C3", "C3 1 2 3 4 5 6 7 8 9 10");
+        assert_eq!(long, "unlike 9 recordings it lacks 1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
+    }
+
+    #[test]
+    fn faults_have_remedies() {
+        let help = |error: PreprocessError| error.help().map(|help| help.to_string()).unwrap_or_default();
+        let leads = PreprocessError::Leads { found: Vec::new(), expected: Vec::new(), recordings: 1 };
+        assert!(help(leads).contains("`channels`"));
+        let setting = PreprocessError::Setting { key: "order", message: String::new() };
+        assert!(help(setting).contains("--set preprocess.order=.."));
+        assert!(help(PreprocessError::Changed { planned: 1, found: 2 }).contains("run the same command again"));
+        let io = PreprocessError::Io { path: "a".into(), source: std::io::ErrorKind::NotFound.into() };
+        assert!(help(io).contains("may be read"));
     }
 }

@@ -8,13 +8,14 @@ use super::error::PreprocessError;
 use super::failure::Failure;
 use super::parallel::Crew;
 use super::recipe::{Baseline, Pass, Recipe};
-use super::signal::filtered;
-use super::summary::{Resampled, by_class};
+use super::signal::filtered_until;
+use super::summary::{Mixture, Resampled, by_class};
 use super::survey::{Planned, Survey};
 use super::windows::Dropped;
 use super::workers::{ROWS_AT_ONCE, read_leads};
 use crate::base::{Watch, available_memory_bytes, free_disk_bytes};
-use crate::data::corpora::{Corpus, Excluded};
+use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
+use crate::data::formats::{Header, open};
 use crate::data::store::Compression;
 
 /// Windows of one class, before they are judged.
@@ -57,6 +58,8 @@ pub struct Forecast {
     pub failed: Vec<Failure>,
     /// Recordings that would be resampled.
     pub resampled: Vec<Resampled>,
+    /// Channels that are not the same lead in all recordings.
+    pub mixtures: Vec<Mixture>,
     /// Marks that give no row.
     pub dropped: Dropped,
     /// What was odd in the files, each with its recording.
@@ -75,7 +78,7 @@ pub fn forecast(
     watch: &Watch,
 ) -> Result<Forecast, PreprocessError> {
     let crew = Crew { threads, watch };
-    let survey = Survey::of(corpus, recipe, crew)?;
+    let survey = Survey::of(corpus, recipe, crew, Purpose::Foresee)?;
     let needs = Needs::of(&survey, recipe, threads);
     let names = corpus.classes();
     let counts = by_class(survey.labels(), names.len());
@@ -84,6 +87,7 @@ pub fn forecast(
     let mut subjects: Vec<&str> = survey.list.iter().map(|of| of.subject.0.as_str()).collect();
     subjects.sort_unstable();
     subjects.dedup();
+    survey.warn_of_failures(watch);
     Ok(Forecast {
         store: out.to_owned(),
         corpus: corpus.name().to_owned(),
@@ -97,6 +101,7 @@ pub fn forecast(
         available_memory_bytes: available_memory_bytes(),
         expected_s: expected_s(&survey, recipe, crew)?,
         resampled: survey.resampled(),
+        mixtures: survey.mixtures(),
         dropped: survey.dropped(),
         warnings: survey.warnings(),
         excluded: survey.excluded,
@@ -110,8 +115,8 @@ fn expected_s(survey: &Survey, recipe: &Recipe, crew: Crew<'_>) -> Result<f64, P
     let mut with_windows = survey.list.iter().zip(&survey.planned).filter(|(_, planned)| !planned.places.is_empty());
     let Some((of, planned)) = with_windows.next() else { return Ok(0.0) };
     let stopwatch = crew.watch.stopwatch();
-    let (recording, leads) = read_leads(of, &planned.leads, recipe)?;
-    filtered(&recording, &leads, recipe)?;
+    let (recording, leads) = read_leads(&mut *open(&of.path, recipe.strictness)?, of, &planned.leads)?;
+    filtered_until(&recording, &leads, recipe, &planned.kept)?;
     let share = size(planned).max(1.0) / survey.planned.iter().map(size).sum::<f64>().max(1.0);
     Ok(stopwatch.elapsed().as_secs_f64() / share / crew.workers(survey.list.len()) as f64)
 }
@@ -134,7 +139,8 @@ impl Needs {
         let rows = survey.rows() as u64;
         let channels = survey.planned.first().map_or(0, |first| first.leads.len()) as u64;
         let row_bytes = channels * survey.spec.stored() as u64 * 4;
-        let of_one = survey.planned.iter().map(|planned| worker_bytes(planned, recipe)).max().unwrap_or(0);
+        let size = |planned: &Planned| (planned.recorded, planned.samples as u64, channels);
+        let of_one = survey.planned.iter().map(|planned| worker_bytes(size(planned), recipe)).max().unwrap_or(0);
         // Cut, and a second time in the order of the file.
         let of_rows = 2 * ROWS_AT_ONCE as u64 * row_bytes;
         let workers = Crew { threads, watch: &Watch::default() }.workers(survey.list.len()) as u64;
@@ -164,27 +170,78 @@ impl Needs {
     }
 }
 
-/// Memory of a worker at its fullest: the first pass holds a file whole, the second its picked channels as they are
-/// recorded and in double precision, and once more what a filter works on.
-fn worker_bytes(planned: &Planned, recipe: &Recipe) -> u64 {
-    let (all, picked) = planned.recorded;
-    let (samples, channels) = (planned.samples as u64, planned.leads.len() as u64);
+/// What a survey is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To make the store.
+    Make,
+    /// To tell what making it takes, short memory included.
+    Foresee,
+}
+
+/// The memory there was before any recording was read: what workers hold later is part of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) available: Option<u64>,
+    pub(super) workers: u64,
+    pub(super) purpose: Purpose,
+}
+
+impl Room {
+    /// Refuses a recording that does not fit, by its header alone.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Long`].
+    pub(super) fn hold(
+        &self,
+        of: &RecordingRef,
+        (header, leads): (&Header, &[Lead]),
+        recipe: &Recipe,
+    ) -> Result<(), PreprocessError> {
+        let Some(available) = self.available else { return Ok(()) };
+        let picked = || leads.iter().filter_map(|lead| header.channels.get(lead.channel));
+        let recorded = picked().fold(0_u64, |sum, channel| sum.saturating_add(channel.samples));
+        let longest = picked().map(|channel| channel.samples).max().unwrap_or(0);
+        let stretched = |samples: u64, rate_hz: f64| (samples as f64 * recipe.store_rate_hz(rate_hz) / rate_hz) as u64;
+        let samples = picked().map(|channel| stretched(channel.samples, channel.rate_hz)).max().unwrap_or(0);
+        let of_one = worker_bytes((recorded, samples, leads.len() as u64), recipe);
+        let of_all = match self.purpose {
+            Purpose::Make => of_one.saturating_mul(self.workers),
+            // Read side by side, then one of them filtered.
+            Purpose::Foresee => recorded.saturating_mul(4).saturating_mul(self.workers).max(of_one),
+        };
+        let needed = of_all.saturating_add(PROGRAM_BYTES);
+        if needed <= available {
+            return Ok(());
+        }
+        let (path, channels, workers) = (of.path.clone(), leads.len(), self.workers);
+        Err(PreprocessError::Long { path, channels, samples: longest, needed, available, workers })
+    }
+}
+
+/// Memory of a worker at its fullest: the picked channels as they are recorded (`recorded` samples of all) and, `samples`
+/// long at the store's rate, in double precision, and once more what a filter works on.
+fn worker_bytes((recorded, samples, channels): (u64, u64, u64), recipe: &Recipe) -> u64 {
+    let times = |samples: u64, by: u64| samples.saturating_mul(by);
     let filter = match (recipe.pass, recipe.notch_hz.is_empty()) {
         (Pass::None, true) => 0,
-        _ => samples * channels.min(8),
+        _ => times(samples, channels.min(8)),
     };
     let baseline = match recipe.baseline {
         Baseline::None => 0,
-        Baseline::Median => 5 * samples,
+        Baseline::Median => times(samples, 5),
     };
-    let resampling = if recipe.rate_hz.is_some() { 2 * samples + picked / channels.max(1) } else { 0 };
-    let doubles = samples * channels + filter.max(baseline).max(resampling);
-    (4 * all).max(4 * picked + 8 * doubles)
+    let resampling =
+        if recipe.rate_hz.is_some() { times(samples, 2).saturating_add(recorded / channels.max(1)) } else { 0 };
+    let doubles = times(samples, channels).saturating_add(filter.max(baseline).max(resampling));
+    times(recorded, 4).saturating_add(times(doubles, 8))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::formats::ChannelHeader;
+    use crate::signal::Unit;
 
     #[test]
     fn what_there_is_no_room_for_is_refused() {
@@ -196,5 +253,49 @@ mod tests {
         if available_memory_bytes().is_some() {
             assert!(matches!(check(1, u64::MAX), Err(PreprocessError::Memory { threads: 2, .. })));
         }
+    }
+
+    #[test]
+    fn recording_is_weighed_by_its_header_before_it_is_read() {
+        let channel = |label: &str| ChannelHeader {
+            label: label.to_owned(),
+            unit: Unit::Microvolt,
+            unit_text: "uV".to_owned(),
+            rate_hz: 160.0,
+            samples: 1_000_000,
+        };
+        let header = Header {
+            format: "edf",
+            start: None,
+            duration_s: 6250.0,
+            annotation_rate_hz: None,
+            channels: vec![channel("C3"), channel("C4")],
+            signal_files: Vec::new(),
+            signal_offset: 0,
+            side_files: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let subject = crate::signal::SubjectId("1".to_owned());
+        let of = RecordingRef {
+            path: "a.edf".into(),
+            id: "a".to_owned(),
+            subject,
+            session: 1,
+            run_number: None,
+            state: None,
+        };
+        let lead = Lead { channel: 1, label: "C4".to_owned(), lead: "C4".to_owned(), unit: None };
+        let recipe = Recipe::defaults(crate::base::SignalKind::Eeg);
+        // A picked channel: single precision, double precision, what the filter works on.
+        let of_one = (4 + 8 + 8) * 1_000_000;
+        let hold = |spare: u64, workers, purpose| {
+            let room = Room { available: Some(PROGRAM_BYTES + spare), workers, purpose };
+            room.hold(&of, (&header, std::slice::from_ref(&lead)), &recipe)
+        };
+        assert!(hold(of_one, 1, Purpose::Make).is_ok());
+        let short = hold(2 * of_one - 1, 2, Purpose::Make);
+        assert!(matches!(short, Err(PreprocessError::Long { channels: 1, samples: 1_000_000, workers: 2, .. })));
+        assert!(hold(of_one, 2, Purpose::Foresee).is_ok());
+        assert!(hold(of_one, 6, Purpose::Foresee).is_err());
     }
 }

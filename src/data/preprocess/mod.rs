@@ -7,6 +7,7 @@
 mod error;
 mod failure;
 mod forecast;
+mod padding;
 mod parallel;
 mod recipe;
 mod reject;
@@ -25,6 +26,6 @@ pub use forecast::{ExpectedCount, Forecast, forecast};
 pub use recipe::{Baseline, Edge, Pass, Recipe, Reference, resolved_json};
 pub use same_data::{DataDifference, data_differ, listing_differs};
 pub use signal::{Extent, extent, filtered};
-pub use summary::{ClassCount, Rejected, Resampled, SubjectCount, Summary};
+pub use summary::{ClassCount, Mixture, Rejected, Resampled, SubjectCount, Summary};
 pub use windows::{Dropped, Place, Plan, Windows, cut, plan, rejects, windows};
 pub use workers::write_store;

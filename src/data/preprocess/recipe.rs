@@ -102,8 +102,8 @@ pub struct Recipe {
     pub eval_offset_s: f64,
     /// Stretches longer than this are cut by sliding.
     pub slide_over_s: f64,
-    /// Step of sliding windows.
-    pub hop_s: f64,
+    /// Step of sliding windows. Left out: the length of one, so that they neither overlap nor leave anything out.
+    pub hop_s: Option<f64>,
     /// Real samples kept on each side of a row, for delays.
     pub margin_s: f64,
     /// At the ends of a recording.
@@ -151,7 +151,7 @@ impl Recipe {
             before_s: 352.0 / 360.0,
             eval_offset_s: 0.0,
             slide_over_s: 10.0,
-            hop_s: 704.0 / 360.0,
+            hop_s: None,
             margin_s: 0.1,
             edge: Edge::Replicate,
             normalisation: Normalisation::Window,
@@ -171,7 +171,6 @@ impl Recipe {
                 window_s: 2.0,
                 before_s: 1.0,
                 eval_offset_s: 0.25,
-                hop_s: 2.0,
                 margin_s: 0.25,
                 rr: false,
                 flat_uv: 0.5,
@@ -183,6 +182,11 @@ impl Recipe {
     /// The rate of a store of recordings of `corpus_hz`.
     pub fn store_rate_hz(&self, corpus_hz: f64) -> f64 {
         self.rate_hz.unwrap_or(corpus_hz)
+    }
+
+    /// Step of sliding windows.
+    pub fn hop_s(&self) -> f64 {
+        self.hop_s.unwrap_or(self.window_s)
     }
 
     /// Refuses settings that make no sense for recordings of `corpus_hz`.
@@ -207,7 +211,7 @@ impl Recipe {
         if let Some((key, value)) = seconds.into_iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
             return refuse(key, format!("{value} is negative or no number"));
         }
-        for (key, value) in [("window_s", self.window_s), ("hop_s", self.hop_s)] {
+        for (key, value) in [("window_s", self.window_s), ("hop_s", self.hop_s())] {
             if !value.is_finite() || seconds_to_samples(value, rate_hz) < 1 {
                 return refuse(key, format!("{value} s is less than one sample at {rate_hz} Hz"));
             }
@@ -336,6 +340,14 @@ mod tests {
         assert_eq!(seconds_to_samples(eeg.eval_offset_s, 160.0), 40);
         ecg.check(360.0).unwrap();
         eeg.check(160.0).unwrap();
+    }
+
+    #[test]
+    fn windows_slide_by_their_length_unless_a_hop_is_given() {
+        assert_eq!(read("window_s = 4").hop_s(), 4.0);
+        assert_eq!(read("window_s = 4\nhop_s = 1").hop_s(), 1.0);
+        assert_eq!(serde_json::to_value(read("")).unwrap()["hop_s"], Value::Null);
+        assert_eq!(serde_json::to_value(read("hop_s = 1")).unwrap()["hop_s"], 1.0);
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayViewMut1, Axis, s};
 
 use super::error::PreprocessError;
+use super::padding;
 use super::recipe::{Baseline, Recipe, Reference};
 use crate::data::corpora::Lead;
 use crate::numerics::dsp::{
     DspError, Ends, Ratio, Resampler, Sos, average_reference, scale_causal, scale_whole, subtract_baseline,
 };
-use crate::signal::{Channel, Normalisation, Onset, Recording};
+use crate::signal::{Channel, Normalisation, Onset, Recording, Unit, canonical};
 
 /// How much of a recording there is, at the store's rate, and how its marks are counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,7 +58,17 @@ impl Extent {
 /// # Errors
 /// A channel in no voltage, channels of different length or rate, a recording too short for the filter.
 pub fn filtered(recording: &Recording, leads: &[Lead], recipe: &Recipe) -> Result<Array2<f64>, PreprocessError> {
-    let picked = Picked::of(recording, leads, recipe)?;
+    filtered_until(recording, leads, recipe, &padding::in_recording(recording, leads, recipe))
+}
+
+/// The same where `kept` says how many samples of each channel stand before the padding.
+pub(super) fn filtered_until(
+    recording: &Recording,
+    leads: &[Lead],
+    recipe: &Recipe,
+    kept: &[usize],
+) -> Result<Array2<f64>, PreprocessError> {
+    let picked = Picked::of(recording, leads, recipe, kept)?;
     let mut signal = Array2::zeros((picked.channels.len(), picked.samples));
     let mut resampler: Option<Resampler> = None;
     for (i, mut to) in signal.axis_iter_mut(Axis(0)).enumerate() {
@@ -98,7 +109,17 @@ pub fn extent(
     recipe: &Recipe,
     marks_hz: Option<f64>,
 ) -> Result<Extent, PreprocessError> {
-    let picked = Picked::of(recording, leads, recipe)?;
+    extent_until(recording, leads, recipe, (marks_hz, &padding::in_recording(recording, leads, recipe)))
+}
+
+/// The same where `kept` says how many samples of each channel stand before the padding.
+pub(super) fn extent_until(
+    recording: &Recording,
+    leads: &[Lead],
+    recipe: &Recipe,
+    (marks_hz, kept): (Option<f64>, &[usize]),
+) -> Result<Extent, PreprocessError> {
+    let picked = Picked::of(recording, leads, recipe, kept)?;
     for (channel, lead) in picked.channels.iter().zip(leads) {
         unit_factor(channel, lead, recipe)?;
     }
@@ -116,7 +137,7 @@ pub fn extent(
 struct Picked<'a> {
     channels: Vec<&'a Channel>,
     /// Samples before the padding, at the channel's rate.
-    kept: Vec<usize>,
+    kept: &'a [usize],
     /// To the store's rate.
     ratios: Vec<Ratio>,
     rate_hz: f64,
@@ -125,18 +146,26 @@ struct Picked<'a> {
 
 impl<'a> Picked<'a> {
     /// The channels have one rate and length, or, where all are resampled to one rate, one duration.
-    fn of(recording: &'a Recording, leads: &[Lead], recipe: &Recipe) -> Result<Self, PreprocessError> {
-        let channels: Vec<&Channel> = leads.iter().filter_map(|lead| recording.channels.get(lead.channel)).collect();
-        if channels.len() != leads.len() || channels.is_empty() {
-            let found = recording.channels.iter().map(|channel| channel.label.clone()).collect();
-            let expected = leads.iter().map(|lead| lead.lead.clone()).collect();
-            return Err(PreprocessError::Leads { found, expected });
+    fn of(
+        recording: &'a Recording,
+        leads: &[Lead],
+        recipe: &Recipe,
+        kept: &'a [usize],
+    ) -> Result<Self, PreprocessError> {
+        let found = recording.channels.len();
+        let of = |lead: &Lead| recording.channels.get(lead.channel).ok_or_else(|| no_channel(lead, found));
+        let channels: Vec<&Channel> = leads.iter().map(of).collect::<Result<_, _>>()?;
+        if channels.is_empty() {
+            return Err(PreprocessError::NoChannel { place: 1, found });
+        }
+        if let Some((channel, &kept)) = channels.iter().zip(kept).find(|(channel, kept)| channel.samples.len() < **kept)
+        {
+            return Err(PreprocessError::Changed { planned: kept, found: channel.samples.len() });
         }
         let first = channels[0];
         let rate_hz = recipe.store_rate_hz(first.rate_hz);
         let ratios: Vec<Ratio> =
             channels.iter().map(|channel| ratio(channel.rate_hz, rate_hz)).collect::<Result<_, _>>()?;
-        let kept = kept_samples(&channels, recipe);
         let length = |(channel, ratio): (&&Channel, &Ratio)| ratio.length(channel.samples.len());
         let whole = length((&first, &ratios[0]));
         let fits = |(channel, ratio): &(&&Channel, &Ratio)| {
@@ -145,7 +174,7 @@ impl<'a> Picked<'a> {
         match channels.iter().zip(&ratios).find(|of| !fits(of)) {
             None => {
                 // Where rates differ, padding may end between two samples of one channel.
-                let samples = ratios.iter().zip(&kept).map(|(ratio, &kept)| ratio.length(kept)).min().unwrap_or(0);
+                let samples = ratios.iter().zip(kept).map(|(ratio, &kept)| ratio.length(kept)).min().unwrap_or(0);
                 Ok(Self { channels, kept, ratios, rate_hz, samples })
             }
             Some((other, _)) => Err(PreprocessError::Channel {
@@ -162,28 +191,16 @@ fn ratio(from_hz: f64, to_hz: f64) -> Result<Ratio, PreprocessError> {
     Ratio::of_rates(from_hz, to_hz).map_err(|error| PreprocessError::Resampling { message: error.to_string() })
 }
 
-/// Samples of each channel before the padding: the trailing ones that are zero in all of them.
-fn kept_samples(channels: &[&Channel], recipe: &Recipe) -> Vec<usize> {
-    let whole: Vec<usize> = channels.iter().map(|channel| channel.samples.len()).collect();
-    if !recipe.cut_padding {
-        return whole;
-    }
-    let signs = |channel: &&Channel| channel.samples.iter().rposition(|&x| x != 0.0).map_or(0, |last| last + 1);
-    let first_hz = channels[0].rate_hz;
-    // In samples of the first channel: where rates differ, the sample in which the last sign lies.
-    let kept = |channel: &&Channel| (signs(channel) as f64 * (first_hz / channel.rate_hz)).ceil() as usize;
-    let kept = channels.iter().map(kept).max().unwrap_or(0);
-    let of = |(channel, whole): (&&Channel, usize)| {
-        ((kept as f64 * (channel.rate_hz / first_hz)).ceil() as usize).min(whole)
-    };
-    channels.iter().zip(whole).map(of).collect()
+/// The error of a lead that points past the channels there are.
+pub(super) fn no_channel(lead: &Lead, found: usize) -> PreprocessError {
+    PreprocessError::NoChannel { place: lead.channel + 1, found }
 }
 
 /// What a channel's values are multiplied by. A unit that the recipe gives stands for one that is no voltage; it may
 /// not contradict one that is.
 fn unit_factor(channel: &Channel, lead: &Lead, recipe: &Recipe) -> Result<f64, PreprocessError> {
     let label = || channel.label.clone();
-    let given = [&channel.label, &lead.lead, &lead.label].into_iter().find_map(|label| recipe.units.get(label));
+    let given = given_unit(&channel.label, lead, recipe).map(|(_, unit)| unit);
     let unit = match (channel.unit.microvolts(), given) {
         (None, Some(given)) => given,
         (Some(_), Some(given)) if *given != channel.unit => {
@@ -199,6 +216,15 @@ fn unit_factor(channel: &Channel, lead: &Lead, recipe: &Recipe) -> Result<f64, P
         (Some(from), Some(to)) => Ok(from / to),
         _ => Err(PreprocessError::Unit { label: label(), unit: unit.to_string() }),
     }
+}
+
+/// The entry of the recipe's `units` that means a channel: by its name in this recording (`C3#2` where two have one), in
+/// the file or in the store; one that is spelt as there first, then one that differs in spelling only.
+pub(super) fn given_unit<'r>(label: &str, lead: &Lead, recipe: &'r Recipe) -> Option<(&'r String, &'r Unit)> {
+    let names = [lead.lead.as_str(), label, &lead.label];
+    let spelt = names.iter().find_map(|name| recipe.units.get_key_value(*name));
+    let meant = |name: &&str| recipe.units.iter().find(|(key, _)| canonical(key) == canonical(name));
+    spelt.or_else(|| names.iter().find_map(meant))
 }
 
 /// Resamples a channel, piece by piece where samples are missing.
@@ -282,7 +308,6 @@ fn apply_in_pieces(filter: &Sos, mut channel: ArrayViewMut1<'_, f64>) {
 mod tests {
     use super::*;
     use crate::base::SignalKind;
-    use crate::signal::Unit;
 
     fn recording(channels: Vec<Vec<f32>>, unit: Unit) -> (Recording, Vec<Lead>) {
         let lead = |i: usize| Lead { channel: i, label: format!("c{i}"), lead: format!("c{i}"), unit: None };
@@ -325,6 +350,9 @@ mod tests {
         let (both, leads) = recording(vec![one.clone(), other], Unit::Microvolt);
         let given = extent(&both, &leads, &raw(), None).unwrap();
         assert_eq!((given.samples, given.rate_hz), (411, 160.0));
+        // A dead channel alone keeps the length of its file.
+        let dead = extent(&both, &leads[..1], &raw(), None).unwrap();
+        assert_eq!((dead.samples, filtered(&both, &leads[..1], &raw()).unwrap().dim()), (411, (1, 411)));
         let whole = Recipe { cut_padding: false, ..raw() };
         assert_eq!(filtered(&both, &leads, &whole).unwrap().dim(), (2, 430));
     }
@@ -345,10 +373,17 @@ mod tests {
         let (blank, leads) = recording(vec![vec![0.5]], Unit::Other(String::new()));
         assert!(matches!(filtered(&blank, &leads, &plain), Err(PreprocessError::Unit { .. })));
         // By the label of the file, or by that of the store.
-        for label in ["c", "c0"] {
+        for label in ["c", "c0", "C", "EEG c..", "C0-ref"] {
             assert_eq!(filtered(&blank, &leads, &with(label)).unwrap(), ndarray::array![[500.0]]);
         }
         assert!(filtered(&blank, &leads, &with("d")).is_err());
+        let (mut twice, mut leads) = (blank.clone(), leads);
+        twice.channels.push(blank.channels[0].clone());
+        leads[0].lead = "C3#1".to_owned();
+        leads.push(Lead { channel: 1, lead: "C3#2".to_owned(), ..leads[0].clone() });
+        let units = [("c3#1".to_owned(), Unit::Millivolt), ("C3#2".to_owned(), Unit::Microvolt)].into();
+        let given = filtered(&twice, &leads, &Recipe { units, ..plain.clone() }).unwrap();
+        assert_eq!(given, ndarray::array![[500.0], [0.5]]);
         let (micro, leads) = recording(vec![vec![0.5]], Unit::Microvolt);
         assert!(matches!(filtered(&micro, &leads, &with("c")), Err(PreprocessError::OtherUnit { .. })));
     }

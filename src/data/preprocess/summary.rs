@@ -1,6 +1,7 @@
 //! What a person sees of a store that was made.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::windows::Dropped;
 use crate::data::corpora::Excluded;
+use crate::data::store::Store;
 use crate::signal::{Reject, WindowTable};
 
 /// Windows of one class.
@@ -54,6 +56,43 @@ pub struct Resampled {
     pub recordings: usize,
 }
 
+/// A channel of a store that is one lead in some recordings and another in others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mixture {
+    /// Its name in the store.
+    pub channel: String,
+    /// Recordings by what it is in them.
+    pub recordings: BTreeMap<String, usize>,
+}
+
+impl fmt::Display for Mixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.recordings.iter().map(|(lead, n)| format!("{lead} in {n}")).collect();
+        write!(f, "channel {} is {} recordings", self.channel, parts.join(", "))
+    }
+}
+
+impl Mixture {
+    /// Those of a store.
+    pub fn in_store(store: &Store) -> Vec<Self> {
+        let recordings = &store.table().recordings;
+        let of_channel = |(place, channel): (usize, &crate::signal::WindowChannel)| {
+            let leads = recordings.iter().filter_map(|entry| entry.leads.get(place));
+            Self::of(&channel.label, leads.map(String::as_str))
+        };
+        store.channels().iter().enumerate().filter_map(of_channel).collect()
+    }
+
+    /// `None`: the channel is the same lead everywhere.
+    pub(super) fn of<'a>(channel: &str, leads: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut recordings = BTreeMap::new();
+        for lead in leads {
+            *recordings.entry(lead.to_owned()).or_default() += 1;
+        }
+        (recordings.len() > 1).then(|| Self { channel: channel.to_owned(), recordings })
+    }
+}
+
 /// What a store holds and what was left out of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -81,6 +120,8 @@ pub struct Summary {
     pub dropped: Dropped,
     /// Recordings that were resampled, by their rate.
     pub resampled: Vec<Resampled>,
+    /// Channels that are not the same lead in all recordings.
+    pub mixtures: Vec<Mixture>,
     /// Recordings that failed and are missing, because the recipe allowed it.
     pub failed: Vec<Failure>,
     /// What was odd in the files, each with its recording.

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::PreprocessError;
-use super::failure::Failure;
+use super::failure::{Failure, listed};
+use super::forecast::{Purpose, Room};
+use super::padding;
 use super::parallel::Crew;
-use super::recipe::Recipe;
-use super::signal::{Extent, extent};
+use super::recipe::{Recipe, Reference};
+use super::signal::{extent_until, given_unit};
 use super::sources::{Hashes, Stamps};
-use super::summary::{Resampled, by_class};
+use super::summary::{Mixture, Resampled, by_class};
 use super::windows::{Dropped, Place, plan, spec};
-use crate::base::Watch;
+use super::workers::read_leads;
+use crate::base::{Watch, available_memory_bytes};
 use crate::data::corpora::{Corpus, Excluded, Lead, RecordingRef};
 use crate::data::formats::{Header, open};
 use crate::signal::WindowSpec;
@@ -26,8 +29,10 @@ pub(super) struct Planned {
     /// How its files were before they were read.
     pub(super) stamps: Stamps,
     pub(super) warnings: Vec<String>,
-    /// Samples of all channels of the file, and of the picked ones, as recorded.
-    pub(super) recorded: (u64, u64),
+    /// Samples of all picked channels, as recorded.
+    pub(super) recorded: u64,
+    /// Samples of each picked channel before the padding.
+    pub(super) kept: Vec<usize>,
     /// Rate of the first picked channel that is resampled.
     resampled_hz: Option<f64>,
     /// Labels for which the recipe's `units` spoke.
@@ -51,17 +56,26 @@ impl Survey {
     /// # Errors
     /// Settings that make no sense, a folder without recordings, a request to stop, recordings that fail where the
     /// recipe does not allow it, no window at all.
-    pub(super) fn of(corpus: &dyn Corpus, recipe: &Recipe, crew: Crew<'_>) -> Result<Self, PreprocessError> {
+    pub(super) fn of(
+        corpus: &dyn Corpus,
+        recipe: &Recipe,
+        crew: Crew<'_>,
+        purpose: Purpose,
+    ) -> Result<Self, PreprocessError> {
         recipe.check(corpus.rate_hz())?;
+        check_reference(&corpus.channels().unwrap_or_default(), recipe)?;
         let listing = corpus.recordings()?;
         for recording in &listing.excluded {
             crew.watch.progress().say(&format!("left out: {} ({})", recording.id, recording.reason));
         }
         let n_listed = listing.recordings.len();
-        let results = crew.work("reading", &listing.recordings, |_, of| first_pass(corpus, of, recipe))?;
+        let room = Room { available: available_memory_bytes(), workers: crew.workers(n_listed) as u64, purpose };
+        let results = crew.work("reading", &listing.recordings, |_, of| first_pass(corpus, of, recipe, room))?;
+        let usual = usual_labels(results.iter().flatten());
+        check_reference(&usual.0, recipe)?;
         let (mut list, mut planned, mut failures) = (Vec::new(), Vec::<Planned>::new(), Vec::new());
         for (of, result) in listing.recordings.into_iter().zip(results) {
-            match result.and_then(|one| same_leads(one, planned.first(), &of)) {
+            match result.and_then(|one| same_labels(one, &usual, &of)) {
                 Ok(one) => {
                     list.push(of);
                     planned.push(one);
@@ -71,9 +85,6 @@ impl Survey {
         }
         if !failures.is_empty() && (!recipe.allow_failed || list.is_empty()) {
             return Err(PreprocessError::Failed { failures, recordings: n_listed });
-        }
-        for failure in &failures {
-            crew.watch.progress().say(&format!("failed, left out: {}: {}", failure.id, failure.reason));
         }
         units_are_used(&planned, recipe)?;
         let places = || planned.iter().flat_map(|recording: &Planned| &recording.places).copied();
@@ -122,14 +133,33 @@ impl Survey {
         groups.map(|group| Resampled { recorded_hz: group[0], rate_hz, recordings: count(group) }).collect()
     }
 
+    /// Channels that are one lead here and another there.
+    pub(super) fn mixtures(&self) -> Vec<Mixture> {
+        let labels = self.planned.first().map_or(&[][..], |first| &first.leads);
+        let of_channel = |(place, lead): (usize, &Lead)| {
+            let leads = self.planned.iter().filter_map(|recording| recording.leads.get(place));
+            Mixture::of(&lead.label, leads.map(|lead| lead.lead.as_str()))
+        };
+        labels.iter().enumerate().filter_map(of_channel).collect()
+    }
+
+    /// Names the recordings that failed, at the end and however little a person asked to be told.
+    pub(super) fn warn_of_failures(&self, watch: &Watch) {
+        if !self.failures.is_empty() {
+            let (failed, all) = (self.failures.len(), self.failures.len() + self.list.len());
+            let list = listed(&self.failures);
+            watch.progress().caution(&format!("{failed} of {all} recordings failed and are not in the store:{list}"));
+        }
+    }
+
     /// Tells what a person should know before anything is written.
     fn say(&self, corpus: &dyn Corpus, watch: &Watch) {
         let progress = watch.progress();
         for Resampled { recorded_hz, rate_hz, recordings } in self.resampled() {
             progress.say(&format!("resampled: {recordings} recordings from {recorded_hz} Hz to {rate_hz} Hz"));
         }
-        for mixture in mixtures(&self.planned) {
-            progress.say(&mixture);
+        for mixture in self.mixtures() {
+            progress.say(&mixture.to_string());
         }
         let classes = corpus.classes();
         let names = classes.iter().map(String::as_str).chain(["without class"]);
@@ -146,30 +176,29 @@ fn dropped(planned: &[Planned]) -> Dropped {
     })
 }
 
-fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result<Planned, PreprocessError> {
-    let header = open(&of.path, recipe.strictness)?.header().clone();
+/// Reads the picked channels and the marks; of the others only what their checks and the padding need, in pieces.
+fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe, room: Room) -> Result<Planned, PreprocessError> {
+    let mut reader = open(&of.path, recipe.strictness)?;
+    let header = reader.header().clone();
     let leads = corpus.leads(of, &header)?;
     let resampled_hz = check_rate(corpus, of, (&header, &leads), recipe)?;
+    room.hold(of, (&header, &leads), recipe)?;
     let beside = corpus.side_files(of);
     let stamps = Stamps::of(&header, &beside)?;
-    let mut recording = corpus.read(of, recipe.strictness)?;
-    for lead in &leads {
-        if let (Some(unit), Some(channel)) = (&lead.unit, recording.channels.get_mut(lead.channel)) {
-            channel.unit = unit.clone();
-        }
-    }
+    reader.verify()?;
+    let (mut recording, picked) = read_leads(&mut *reader, of, &leads)?;
+    recording.annotations = corpus.annotations(of, &mut *reader)?;
+    recording.start = header.start;
     let events = corpus.events(of, &recording)?;
-    let extent: Extent = extent(&recording, &leads, recipe, header.annotation_rate_hz)?;
+    let kept = padding::in_file(&mut *reader, &leads, recipe)?;
+    let extent = extent_until(&recording, &picked, recipe, (header.annotation_rate_hz, &kept))?;
     let plan = plan(&events, &extent, recipe);
-    let warnings = recording.warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
-    let picked = leads.iter().filter_map(|lead| recording.channels.get(lead.channel));
-    let count = |total: u64, channel: &crate::signal::Channel| total + channel.samples.len() as u64;
-    let recorded = (recording.channels.iter().fold(0, count), picked.clone().fold(0, count));
-    let unknown = picked.zip(&leads).filter(|(channel, _)| channel.unit.microvolts().is_none());
+    let warnings = reader.header().warnings.iter().map(|warning| format!("{}: {warning}", of.id)).collect();
+    let recorded = recording.channels.iter().map(|channel| channel.samples.len() as u64).sum();
+    let unknown = recording.channels.iter().zip(&picked).filter(|(channel, _)| channel.unit.microvolts().is_none());
     let units_used = unknown
-        .flat_map(|(channel, lead)| [&channel.label, &lead.lead, &lead.label])
-        .filter(|label| recipe.units.contains_key(*label))
-        .cloned()
+        .filter_map(|(channel, lead)| given_unit(&channel.label, lead, recipe))
+        .map(|(label, _)| label.clone())
         .collect();
     let Hashes { content: content_hash, sources } = Hashes::of(&header, &beside)?;
     Ok(Planned {
@@ -182,6 +211,7 @@ fn first_pass(corpus: &dyn Corpus, of: &RecordingRef, recipe: &Recipe) -> Result
         stamps,
         warnings,
         recorded,
+        kept,
         resampled_hz,
         units_used,
     })
@@ -206,13 +236,44 @@ fn check_rate(
     }
 }
 
-/// Refuses a recording whose channels are not those of the first one.
-fn same_leads(planned: Planned, first: Option<&Planned>, of: &RecordingRef) -> Result<Planned, PreprocessError> {
-    let labels = |planned: &Planned| planned.leads.iter().map(|lead| lead.label.clone()).collect::<Vec<_>>();
+fn labels(planned: &Planned) -> Vec<String> {
+    planned.leads.iter().map(|lead| lead.label.clone()).collect()
+}
+
+/// The commonest list of channels, of equals the one met first, and how many recordings have it.
+fn usual_labels<'a>(planned: impl Iterator<Item = &'a Planned>) -> (Vec<String>, usize) {
+    let mut counts: Vec<(Vec<String>, usize)> = Vec::new();
+    for found in planned.map(labels) {
+        match counts.iter_mut().find(|(labels, _)| *labels == found) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((found, 1)),
+        }
+    }
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).unwrap_or_default()
+}
+
+/// Refuses a recording whose channels are not those of most others.
+fn same_labels(
+    planned: Planned,
+    (expected, recordings): &(Vec<String>, usize),
+    of: &RecordingRef,
+) -> Result<Planned, PreprocessError> {
     let found = labels(&planned);
-    match first.map(labels) {
-        Some(expected) if expected != found => Err(PreprocessError::Leads { found, expected }.in_recording(&of.path)),
-        _ => Ok(planned),
+    if found == *expected {
+        return Ok(planned);
+    }
+    let (expected, recordings) = (expected.clone(), *recordings);
+    Err(PreprocessError::Leads { found, expected, recordings }.in_recording(&of.path))
+}
+
+/// A channel less the mean of itself is nothing.
+fn check_reference(labels: &[String], recipe: &Recipe) -> Result<(), PreprocessError> {
+    match (recipe.reference, labels) {
+        (Reference::Average, [only]) => Err(PreprocessError::Setting {
+            key: "reference",
+            message: format!("`average` over the one channel {only} leaves zeros: write `reference = \"none\"`"),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -231,18 +292,4 @@ fn units_are_used(planned: &[Planned], recipe: &Recipe) -> Result<(), Preprocess
             Err(PreprocessError::Setting { key: "units", message })
         }
     }
-}
-
-/// Channels that are one lead here and another there.
-fn mixtures(planned: &[Planned]) -> Vec<String> {
-    let labels = planned.first().map_or(&[][..], |first| &first.leads);
-    let of_channel = |(place, Lead { label, .. }): (usize, &Lead)| {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for lead in planned.iter().filter_map(|recording| recording.leads.get(place)) {
-            *counts.entry(&lead.lead).or_default() += 1;
-        }
-        let parts: Vec<String> = counts.iter().map(|(lead, n)| format!("{lead} in {n}")).collect();
-        (counts.len() > 1).then(|| format!("channel {label} is {} recordings", parts.join(", ")))
-    };
-    labels.iter().enumerate().filter_map(of_channel).collect()
 }

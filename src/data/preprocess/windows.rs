@@ -103,7 +103,7 @@ pub fn plan(events: &[Event], extent: &Extent, recipe: &Recipe) -> Plan {
     let rate_hz = extent.rate_hz;
     let length = seconds_to_samples(recipe.window_s, rate_hz);
     let before = seconds_to_samples(recipe.before_s, rate_hz);
-    let hop = seconds_to_samples(recipe.hop_s, rate_hz).max(1);
+    let hop = seconds_to_samples(recipe.hop_s(), rate_hz).max(1);
     let needed = length + seconds_to_samples(recipe.eval_offset_s, rate_hz);
     let overrun = seconds_to_samples(OVERRUN_S, rate_hz);
     let samples = extent.samples as i64;

@@ -110,7 +110,7 @@ fn long_stretch_is_slid_over_and_its_rest_counted() {
     assert!(given.rows.iter().all(|row| row.event.is_none() && row.trial_samples == 320 && row.label == Some(1)));
     assert_eq!(given.dropped.partial, 1);
     assert_eq!((given.spec.span, given.spec.eval_offset), (320, 0));
-    let overlapping = Recipe { hop_s: 1.0, ..unfiltered(SignalKind::Eeg) };
+    let overlapping = Recipe { hop_s: Some(1.0), ..unfiltered(SignalKind::Eeg) };
     let events = [trial(0.0, 60.0)];
     assert_eq!(plan(&events, &Extent::new(960, 160.0).unwrap(), &overlapping).places.len(), 5);
 }

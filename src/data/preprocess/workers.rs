@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use super::error::PreprocessError;
 use super::failure::Failure;
-use super::forecast::Needs;
+use super::forecast::{Needs, Purpose};
 use super::parallel::Crew;
 use super::recipe::{Recipe, resolved_json};
-use super::signal::{filtered, normalise};
+use super::signal::{filtered_until, no_channel, normalise};
 use super::summary::{Summary, class_counts, rejections, subject_counts};
 use super::survey::{Planned, Survey};
 use super::windows::{cut, rejects};
-use crate::base::{Watch, sha256_hex};
+use crate::base::{Watch, available_memory_bytes, sha256_hex};
 use crate::data::corpora::{Corpus, Lead, RecordingRef};
-use crate::data::formats::open;
+use crate::data::formats::{Reader, open};
 use crate::data::store::{StoreHeader, StoreWriter};
 use crate::signal::{
     Channel, ExcludedRecording, Recording, RecordingEntry, Span, WindowChannel, WindowRow, WindowSpec, WindowTable,
@@ -44,7 +44,7 @@ pub fn write_store(
     watch: &Watch,
 ) -> Result<Summary, PreprocessError> {
     let crew = Crew { threads, watch };
-    let survey = Survey::of(corpus, recipe, crew)?;
+    let survey = Survey::of(corpus, recipe, crew, Purpose::Make)?;
     Needs::of(&survey, recipe, threads).check(out, threads)?;
     let recipe_json = resolved_json(corpus.name(), corpus_settings, recipe);
     let recipe_hash = sha256_hex(recipe_json.as_bytes());
@@ -58,6 +58,7 @@ pub fn write_store(
     let table = table(corpus, &survey, rows);
     writer.finish(&table)?;
     let bytes = std::fs::metadata(out).map_err(|source| PreprocessError::Io { path: out.to_owned(), source })?.len();
+    survey.warn_of_failures(watch);
     Ok(summary(corpus, out, (bytes, recipe_hash), &table, survey))
 }
 
@@ -83,10 +84,10 @@ fn second_pass(
     recipe: &Recipe,
     (writer, first_row): (&StoreWriter, usize),
 ) -> Result<Vec<WindowRow>, PreprocessError> {
-    let (recording, leads) = read_leads(of, &planned.leads, recipe)?;
+    let (recording, leads) = read_leads(&mut *open(&of.path, recipe.strictness)?, of, &planned.leads)?;
     // What was hashed and counted in the first pass has to be what is cut now.
     planned.stamps.check()?;
-    let mut signal = filtered(&recording, &leads, recipe)?;
+    let mut signal = filtered_until(&recording, &leads, recipe, &planned.kept)?;
     drop(recording);
     if signal.dim().1 != planned.samples {
         return Err(PreprocessError::Changed { planned: planned.samples, found: signal.dim().1 });
@@ -105,20 +106,15 @@ fn second_pass(
 
 /// A recording of the picked channels only, and the leads that point into it.
 pub(super) fn read_leads(
+    reader: &mut dyn Reader,
     of: &RecordingRef,
     leads: &[Lead],
-    recipe: &Recipe,
 ) -> Result<(Recording, Vec<Lead>), PreprocessError> {
-    let mut reader = open(&of.path, recipe.strictness)?;
     let found = reader.header().channels.clone();
     let mut channels = Vec::with_capacity(leads.len());
     for lead in leads {
         let Some(header) = found.get(lead.channel) else {
-            let found = found.iter().map(|channel| channel.label.clone()).collect();
-            return Err(PreprocessError::Leads {
-                found,
-                expected: leads.iter().map(|lead| lead.lead.clone()).collect(),
-            });
+            return Err(no_channel(lead, found.len()));
         };
         channels.push(Channel {
             label: header.label.clone(),
@@ -135,7 +131,10 @@ pub(super) fn read_leads(
     for end in lengths {
         let group: Vec<usize> = (0..leads.len()).filter(|&i| length(&leads[i]) == end).collect();
         let picked: Vec<usize> = group.iter().map(|&i| leads[i].channel).collect();
-        let mut samples = vec![Vec::new(); group.len()];
+        let mut samples: Vec<Vec<f32>> = vec![Vec::new(); group.len()];
+        // At once and no more than that: vectors that grow take twice as much, and what there is no room for aborts.
+        let reserved = samples.iter_mut().try_for_each(|samples| samples.try_reserve_exact(end as usize));
+        reserved.map_err(|_| too_long(&of.path, &picked, end))?;
         reader.physical(&picked, Span { first: 0, end }, &mut samples)?;
         for (i, samples) in group.into_iter().zip(samples) {
             channels[i].samples = samples;
@@ -143,6 +142,11 @@ pub(super) fn read_leads(
     }
     let leads = leads.iter().enumerate().map(|(channel, lead)| Lead { channel, ..lead.clone() }).collect();
     Ok((Recording { channels, ..Recording::default() }, leads))
+}
+
+fn too_long(path: &Path, channels: &[usize], samples: u64) -> PreprocessError {
+    let (path, channels, available) = (path.to_owned(), channels.len(), available_memory_bytes().unwrap_or(0));
+    PreprocessError::Long { path, channels, samples, needed: 4 * samples * channels as u64, available, workers: 1 }
 }
 
 fn store_header(corpus: &dyn Corpus, survey: &Survey, recipe: &Recipe, recipe_json: String) -> StoreHeader {
@@ -217,6 +221,7 @@ fn summary(
         rejected: rejections(table),
         dropped: survey.dropped(),
         resampled: survey.resampled(),
+        mixtures: survey.mixtures(),
         warnings: survey.warnings(),
         excluded: survey.excluded,
         failed: survey.failures,
@@ -242,7 +247,7 @@ mod tests {
         }
         let corpus = MitBih { root: folder.path().to_owned(), ..MitBih::of(Database::Mitdb) };
         let (recipe, watch) = (Recipe::defaults(SignalKind::Ecg), Watch::default());
-        let survey = Survey::of(&corpus, &recipe, Crew { threads: 1, watch: &watch }).unwrap();
+        let survey = Survey::of(&corpus, &recipe, Crew { threads: 1, watch: &watch }, Purpose::Make).unwrap();
         let out = folder.path().join("a.h5");
         let header = store_header(&corpus, &survey, &recipe, "{}".to_owned());
         let writer = StoreWriter::create(&out, header, survey.rows()).unwrap();
