@@ -43,6 +43,9 @@ impl Request {
             text.set(&unit_setting(given)?)?;
         }
         let mut pipeline = understand(text, global)?;
+        for caution in &pipeline.cautions {
+            terminal::line(&format!("caution: {caution}"));
+        }
         if let Some(out) = &self.out {
             pipeline.folder.clone_from(out);
         }

@@ -26,7 +26,7 @@ use super::error::PipelineError;
 use super::scope;
 use super::section::{Sections, table_in};
 use super::text::{PipelineText, Place};
-use super::views::check_recipe_windows;
+use super::views::{check_recipe_windows, default_augment};
 
 /// The sections, in the order in which a run comes to them.
 const SECTIONS: [&str; 17] = [
@@ -83,6 +83,8 @@ pub struct Pipeline {
     pub augment: AugmentationConfig,
     /// Where the pipeline says so.
     pub(super) augment_at: Place,
+    /// Defaults that this corpus cannot bear and what stands for them; to be told.
+    pub cautions: Vec<String>,
     /// The network.
     pub encoder: Chosen<dyn EncoderConfig>,
     /// What pretraining minimises.
@@ -137,9 +139,9 @@ impl Pipeline {
         let kind = corpus.choice.kind();
         let recipe = sections.overlay("preprocess", &Recipe::defaults(kind))?;
         check_recipe(&recipe, corpus.choice.rate_hz(), sections)?;
-        let augment = match sections.value("augment") {
-            Some(value) => AugmentationConfig::read(kind, value)?,
-            None => AugmentationConfig::defaults(kind),
+        let (augment, cautions) = match sections.value("augment") {
+            Some(value) => (AugmentationConfig::read(kind, value)?, Vec::new()),
+            None => default_augment(&recipe, corpus.choice.as_ref()),
         };
         check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
         let scope = sections.plain("scope", Scope::default())?;
@@ -168,6 +170,7 @@ impl Pipeline {
             recipe,
             augment,
             augment_at,
+            cautions,
         })
     }
 
@@ -400,17 +403,21 @@ fn downstream(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec
     if ways.is_empty() { Err(form()) } else { Ok(ways) }
 }
 
-/// Reads `evaluate`; its criterion must be a metric of the corpus's classes.
+/// Reads `evaluate`; its two metrics must be of the corpus's classes, on which their defaults hang.
 fn evaluate(sections: &Sections<'_, '_>, corpus: &dyn Corpus) -> Result<EvaluateSettings, ConfigError> {
-    let settings: EvaluateSettings = sections.overlay("evaluate", &EvaluateSettings::defaults(corpus.kind()))?;
+    let classes = Classes::new(&corpus.classes(), &corpus.pool_excludes());
+    let defaults = EvaluateSettings::for_classes(corpus.kind(), &classes);
+    let settings: EvaluateSettings = sections.overlay("evaluate", &defaults)?;
     settings.check().map_err(|error| {
         let key = if let EvaluateError::Setting { key, .. } = &error { key } else { "" };
         ConfigError::at(sections.place("evaluate", key), error.to_string())
     })?;
-    settings.criterion(&Classes::new(&corpus.classes(), &corpus.pool_excludes())).map_err(|error| {
-        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
-        ConfigError { help, ..ConfigError::at(sections.place("evaluate", "criterion"), error.to_string()) }
-    })?;
+    for (key, metric) in [("criterion", settings.criterion(&classes)), ("paired", settings.paired(&classes))] {
+        metric.map_err(|error| {
+            let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+            ConfigError { help, ..ConfigError::at(sections.place("evaluate", key), format!("{key}: {error}")) }
+        })?;
+    }
     Ok(settings)
 }
 
@@ -507,6 +514,8 @@ mod tests {
             ("seeds = 1", 3, "invalid type", ""),
             ("encoder = \"ecg-sacl\"", 3, "`encoder` is a table", "[encoder]"),
             ("[evaluate]\nrr = [\"rr\", \"hearts\"]", 4, "`hearts` is no set", ""),
+            ("[evaluate]\nskip_s = 1\npaired = \"se\"", 5, "paired: ", "macro-f1-nsv"),
+            ("[evaluate]\ncriterion = \"kappas\"", 4, "criterion: ", "macro-f1-nsv"),
             ("[evaluate]\nrr = []", 4, "rr cannot work", ""),
             ("[evaluate]\nlabels = { share = 2 }", 4, "labels cannot work", ""),
             ("rejects = \"nowhere\"", 3, "unknown variant", ""),

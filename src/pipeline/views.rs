@@ -14,6 +14,23 @@ use super::error::PipelineError;
 use super::parse::Pipeline;
 use super::section::Sections;
 
+/// The default transforms, without those that need more channels than the corpus picks; a caution names these.
+pub(super) fn default_augment(recipe: &Recipe, corpus: &dyn Corpus) -> (AugmentationConfig, Vec<String>) {
+    let channels = corpus.channels();
+    let frame = recipe_frame(recipe, corpus);
+    let (augment, without) = AugmentationConfig::defaults_on(corpus.kind(), &frame, channels.as_deref());
+    let picked = channels.unwrap_or_default().join(", ");
+    let caution = |name: &&str| format!("the only channel is {picked}: the default `augment` goes without {name}");
+    (augment, without.iter().map(caution).collect())
+}
+
+/// Windows as the recipe makes them.
+fn recipe_frame(recipe: &Recipe, corpus: &dyn Corpus) -> Frame {
+    let rate_hz = recipe.store_rate_hz(corpus.rate_hz());
+    let samples = |seconds| seconds_to_samples(seconds, rate_hz) as usize;
+    Frame { rate_hz, margin: samples(recipe.margin_s), length: samples(recipe.window_s) }
+}
+
 /// Refuses transforms that the recipe's windows cannot bear.
 pub(super) fn check_recipe_windows(
     augment: &AugmentationConfig,
@@ -21,11 +38,8 @@ pub(super) fn check_recipe_windows(
     corpus: &dyn Corpus,
     sections: &Sections<'_, '_>,
 ) -> Result<(), ConfigError> {
-    let rate_hz = recipe.store_rate_hz(corpus.rate_hz());
-    let samples = |seconds| seconds_to_samples(seconds, rate_hz) as usize;
-    let frame = Frame { rate_hz, margin: samples(recipe.margin_s), length: samples(recipe.window_s) };
     let channels = corpus.channels();
-    augment.check(&frame, channels.as_deref()).map_err(|error| {
+    augment.check(&recipe_frame(recipe, corpus), channels.as_deref()).map_err(|error| {
         let section = match error {
             AugmentError::Margin { .. } => "preprocess",
             _ => "corpus",
@@ -79,5 +93,21 @@ mod tests {
         let PipelineError::Setting { place, message, help } = refused else { panic!("{refused}") };
         assert_eq!((place.line, place.column), (3, 11));
         assert!(message.contains("C0, C7") && help.unwrap().contains("without sensor-cutout"), "{message}");
+    }
+
+    #[test]
+    fn one_channel_goes_without_the_default_that_silences_channels() {
+        let one = "corpus = { name = \"mit-bih\", root = \"x\", leads = [\"MLII\"] }\nsplit = { name = \"shares\" }\n";
+        let read = |more: &str| Pipeline::parse(&PipelineText::new("a.toml", format!("{one}{more}")), None);
+        let pipeline = read("").unwrap();
+        assert!(pipeline.cautions[0].contains("without sensor-dropout"), "{:?}", pipeline.cautions);
+        assert!(!pipeline.resolved()["augment"].to_string().contains("sensor-dropout"));
+        let again = Pipeline::parse(&PipelineText::new("a.toml", pipeline.to_toml()), None).unwrap();
+        assert!(again.cautions.is_empty() && again.hash() == pipeline.hash());
+        let Err(PipelineError::Setting { place, message, .. }) = read("augment = [{ name = \"sensor-dropout\" }]")
+        else {
+            panic!("accepted");
+        };
+        assert!(place.line == 3 && message.contains("at least two channels"), "{place}: {message}");
     }
 }

@@ -359,6 +359,10 @@ impl Corpus for Folder {
         self.rate_hz.unwrap_or_default()
     }
 
+    fn channels(&self) -> Option<Vec<String>> {
+        Some(self.channels.clone()).filter(|names| !names.iter().any(|name| name == ALL))
+    }
+
     fn check(&self) -> Result<(), CorpusError> {
         if self.signal.is_none() {
             return Err(Self::wrong("signal", "nothing", "\"eeg\" or \"ecg\""));

@@ -54,6 +54,16 @@ impl EvaluateSettings {
         }
     }
 
+    /// [`Self::defaults`] where the classes bear them, else balanced accuracy for both: heartbeats need not be N, S and V.
+    pub fn for_classes(kind: SignalKind, classes: &Classes) -> Self {
+        let defaults = Self::defaults(kind);
+        if defaults.criterion(classes).is_ok() && defaults.paired(classes).is_ok() {
+            return defaults;
+        }
+        let word = "balanced-accuracy".to_owned();
+        Self { criterion: word.clone(), paired: word, ..defaults }
+    }
+
     /// The metric that chooses.
     ///
     /// # Errors
@@ -166,6 +176,12 @@ mod tests {
         let ecg = EvaluateSettings::defaults(SignalKind::Ecg);
         assert_eq!(ecg.criterion(&heart).unwrap().name, "macro-f1-nsv");
         assert!(matches!(ecg.criterion(&fists), Err(EvaluateError::Criterion { .. })));
+        let other = EvaluateSettings::for_classes(SignalKind::Ecg, &fists);
+        assert_eq!(other.criterion(&fists).unwrap().name, "balanced-accuracy");
+        assert_eq!(other.paired(&fists).unwrap().name, "balanced-accuracy");
+        assert_eq!(EvaluateSettings::for_classes(SignalKind::Ecg, &heart), ecg);
+        let eeg = EvaluateSettings::defaults(SignalKind::Eeg);
+        assert_eq!(EvaluateSettings::for_classes(SignalKind::Eeg, &fists), eeg);
         assert_eq!(EvaluateSettings::defaults(SignalKind::Eeg).criterion(&fists).unwrap().name, "balanced-accuracy");
         let wrong = EvaluateSettings { criterion: "se".to_owned(), ..EvaluateSettings::defaults(SignalKind::Ecg) };
         assert!(matches!(wrong.criterion(&heart), Err(EvaluateError::Criterion { .. })));

@@ -105,6 +105,19 @@ impl AugmentationConfig {
         Self { items: all.filter(|chosen| chosen.choice.probability() > 0.0).map(Item::Single).collect() }
     }
 
+    /// [`Self::defaults`] for windows of these channels: without the transforms that need more of them, whose names come
+    /// second. Labels that are not known leave nothing out.
+    pub fn defaults_on(kind: SignalKind, frame: &Frame, channels: Option<&[String]>) -> (Self, Vec<&'static str>) {
+        let too_few = |member: &Chosen<dyn TransformConfig>| {
+            matches!(member.choice.check(frame, channels), Err(AugmentError::TooFewChannels { .. }))
+        };
+        let Self { items } = Self::defaults(kind);
+        let (left_out, items): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| item.members().iter().any(too_few));
+        let names = left_out.iter().flat_map(Item::members).map(|member| member.name).collect();
+        (Self { items }, names)
+    }
+
     /// No transforms: both views are the nominal window.
     pub fn none() -> Self {
         Self { items: Vec::new() }
