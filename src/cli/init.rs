@@ -1,5 +1,6 @@
 //! `biossl init`: a folder of recordings to a pipeline that fits it.
 
+mod channels;
 mod look;
 mod pattern;
 mod propose;
@@ -41,7 +42,8 @@ struct Written {
     people: Option<usize>,
     /// What a person has to look at.
     open: Vec<String>,
-    /// Why `biossl preprocess` does not take it yet; null: it does.
+    /// Why settings or names of files are refused as they stand; null: they are not. What lies in the files shows when
+    /// they are read.
     refused: Option<String>,
     next: String,
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::channels::Common;
 use crate::base::{SignalKind, Watch};
-use crate::data::corpora::{CorpusError, person_of, recordings_below};
+use crate::cli::exit::Failure;
+use crate::data::corpora::{beside, person_of, recordings_below};
 use crate::data::formats::{FormatError, Header, Strictness, Table, open};
 use crate::data::preprocess::PreprocessError;
 use crate::error::Error;
@@ -79,8 +81,12 @@ pub(super) struct Found {
     pub(super) marks: Marks,
     /// Marks by word.
     pub(super) words: BTreeMap<String, Word>,
-    /// Of how many recordings marks were read.
+    /// Of how many recordings marks were looked for.
     pub(super) marks_of: usize,
+    /// Those of them whose marks cannot be read, and why.
+    pub(super) unread: Vec<(String, String)>,
+    /// Those of them without any mark.
+    pub(super) unmarked: Vec<String>,
     /// Columns of `participants.tsv` beside the id.
     pub(super) columns: Vec<String>,
 }
@@ -89,7 +95,11 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// A folder that cannot be listed or holds no recording; a stop request.
-pub(super) fn look(root: &Path, watch: &Watch) -> Result<Found, Error> {
+pub(super) fn look(root: &Path, watch: &Watch) -> Result<Found, Failure> {
+    if !root.is_dir() {
+        let is = if root.exists() { "is no folder; give the one it lies in" } else { "there is no such folder" };
+        return Err(Failure::Usage(format!("{}: {is}: biossl init FOLDER", root.display())));
+    }
     let files = recordings_below(root)?;
     let (mut seen, mut failed) = (Vec::new(), Vec::new());
     watch.progress().begin("looking", files.len() as u64, "recordings");
@@ -103,16 +113,29 @@ pub(super) fn look(root: &Path, watch: &Watch) -> Result<Found, Error> {
     }
     watch.progress().end();
     if seen.is_empty() {
-        let (root, pattern) = (root.to_owned(), ".edf, .bdf, .hea".to_owned());
-        return Err(CorpusError::NoRecordings { corpus: "folder", root, pattern, n_excluded: failed.len() }.into());
+        let read = failed.first().map_or_else(String::new, |(path, fault)| {
+            format!("; of {} that look like one none can be read ({path}: {fault})", failed.len())
+        });
+        return Err(Failure::Usage(format!("{}: no recording (.edf, .bdf, .hea) lies here{read}", root.display())));
     }
     let bids = root.join("dataset_description.json").is_file()
         || seen.iter().all(|one| one.relative.starts_with("sub-") && one.relative.contains('/'));
     let columns =
         Table::read(&root.join("participants.tsv")).map_or_else(|_| Vec::new(), |table| table.columns().to_vec());
     let columns = columns.into_iter().filter(|column| column != "participant_id").collect();
-    let mut found = Found { seen, failed, bids, marks: Marks::Nowhere, words: BTreeMap::new(), marks_of: 0, columns };
-    found.read_marks(watch)?;
+    let (unread, unmarked) = (Vec::new(), Vec::new());
+    let mut found = Found {
+        seen,
+        failed,
+        bids,
+        marks: Marks::Nowhere,
+        words: BTreeMap::new(),
+        marks_of: 0,
+        unread,
+        unmarked,
+        columns,
+    };
+    found.read_marks(root, watch)?;
     Ok(found)
 }
 
@@ -127,22 +150,21 @@ impl Seen {
         Self { relative, path, format: header.format, duration_s: header.duration_s, channels: channels.collect() }
     }
 
+    /// The channels of a name, in the order of the file.
+    fn named(&self, name: &CanonicalLabel) -> impl Iterator<Item = &SeenChannel> {
+        self.channels.iter().filter(move |channel| channel.name == *name)
+    }
+
     /// The file's name without its ending.
     pub(super) fn stem(&self) -> &str {
         self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
-    fn events_table(&self) -> Option<PathBuf> {
-        let (entities, _) = self.stem().rsplit_once('_')?;
-        Some(self.path.with_file_name(format!("{entities}_events.tsv"))).filter(|path| path.is_file())
-    }
-
-    /// A mark in the file, or a row of a table: its word and duration. What cannot be read has none here; preprocessing
-    /// tells why.
-    fn annotations(&self) -> MarkList {
-        let marks = |path: &Path| open(path, Strictness::Strict)?.annotations();
-        let marks = marks(&self.path).unwrap_or_default();
-        marks.into_iter().map(|mark| (mark.text.trim().to_owned(), mark.duration_s)).collect()
+    /// The marks in the file or its annotation file.
+    fn annotations(&self) -> Result<MarkList, String> {
+        let marks = open(&self.path, Strictness::Strict).and_then(|mut reader| reader.annotations());
+        let marks = marks.map_err(|error| error.fault.to_string())?;
+        Ok(marks.into_iter().map(|mark| (mark.text.trim().to_owned(), mark.duration_s)).collect())
     }
 }
 
@@ -164,21 +186,30 @@ fn events(path: &Path) -> Result<Option<(&'static str, MarkList)>, FormatError> 
 }
 
 impl Found {
-    fn read_marks(&mut self, watch: &Watch) -> Result<(), Error> {
+    fn read_marks(&mut self, root: &Path, watch: &Watch) -> Result<(), Error> {
         let step = self.seen.len().div_ceil(MARKS_OF).max(1);
-        let tables = self.seen.iter().any(|one| one.events_table().is_some());
+        let events_table = |one: &Seen| beside(root, &one.path, "events");
+        let tables = self.seen.iter().any(|one| events_table(one).is_some());
         for one in self.seen.iter().step_by(step) {
             watch.check().map_err(PreprocessError::from)?;
             self.marks_of += 1;
-            let marks = if tables {
-                let read = one.events_table().and_then(|path| events(&path).ok().flatten());
-                read.map_or_else(Vec::new, |(column, rows)| {
+            let read = match events_table(one) {
+                Some(path) => events(&path).map_err(|error| error.to_string()).and_then(|read| {
+                    let (column, rows) =
+                        read.ok_or_else(|| "its table has no column `trial_type` or `value`".to_owned())?;
                     self.marks = Marks::EventsTsv(column);
-                    rows
-                })
-            } else {
-                one.annotations()
+                    Ok(rows)
+                }),
+                None if tables => Ok(Vec::new()),
+                None => one.annotations(),
             };
+            let marks = read.unwrap_or_else(|fault| {
+                self.unread.push((one.relative.clone(), fault));
+                Vec::new()
+            });
+            if marks.is_empty() && self.unread.last().is_none_or(|(path, _)| *path != one.relative) {
+                self.unmarked.push(one.relative.clone());
+            }
             for (word, duration_s) in marks {
                 self.words.entry(word).or_default().add(duration_s);
             }
@@ -189,26 +220,28 @@ impl Found {
         Ok(())
     }
 
-    /// Channels that every recording has once, as the first one spells them, dots that only fill a label apart.
-    pub(super) fn common(&self) -> Vec<String> {
-        let once = |one: &Seen| {
-            let mut counts: BTreeMap<&CanonicalLabel, usize> = BTreeMap::new();
-            one.channels.iter().for_each(|channel| *counts.entry(&channel.name).or_default() += 1);
-            let single = counts.into_iter().filter(|(_, count)| *count == 1);
-            single.map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
-        };
-        let all = self.seen.iter().map(once).reduce(|one, other| &one & &other).unwrap_or_default();
+    /// Channels that every recording has, in the order of the first.
+    pub(super) fn common(&self) -> Vec<Common> {
+        let mut named = BTreeSet::new();
         let first = self.seen.first().map_or(&[][..], |one| &one.channels);
-        let shared = first.iter().filter(|channel| all.contains(&channel.name));
-        shared.map(|channel| channel.label.trim_matches('.').to_owned()).collect()
+        let fresh = first.iter().filter(|channel| named.insert(&channel.name));
+        let in_all = fresh.filter_map(|channel| {
+            let counts = self.seen.iter().map(|one| (one.named(&channel.name).count(), &one.relative));
+            let counts: Vec<_> = counts.collect();
+            if counts.iter().any(|(count, _)| *count == 0) {
+                return None;
+            }
+            let (most, path) = counts.into_iter().rev().max_by_key(|(count, _)| *count)?;
+            let label = channel.label.trim_matches('.').to_owned();
+            Some(Common { label, name: channel.name.clone(), most: (most, path.clone()) })
+        });
+        in_all.collect()
     }
 
-    /// Units that a channel has in the recordings, and in how many.
-    pub(super) fn units(&self, label: &str) -> Vec<(Unit, usize)> {
-        let name = canonical(label);
+    /// Units that a channel (of several with a name the first) has in the recordings, and in how many.
+    pub(super) fn units(&self, name: &CanonicalLabel) -> Vec<(Unit, usize)> {
         let mut units: Vec<(Unit, usize)> = Vec::new();
-        let of = self.seen.iter().flat_map(|one| one.channels.iter().filter(|channel| channel.name == name));
-        for SeenChannel { unit, .. } in of {
+        for SeenChannel { unit, .. } in self.seen.iter().filter_map(|one| one.named(name).next()) {
             match units.iter_mut().find(|(known, _)| known == unit) {
                 Some((_, count)) => *count += 1,
                 None => units.push((unit.clone(), 1)),
@@ -217,13 +250,16 @@ impl Found {
         units
     }
 
-    /// Rates of these channels, and in how many recordings each; the commonest first.
-    pub(super) fn rates(&self, labels: &[String]) -> Vec<(f64, usize)> {
-        let names: BTreeSet<_> = labels.iter().map(|label| canonical(label)).collect();
+    /// The rate of a channel (of several with a name the first) in each recording.
+    pub(super) fn rates_of(&self, name: &CanonicalLabel) -> Vec<Option<f64>> {
+        self.seen.iter().map(|one| one.named(name).next().map(|channel| channel.rate_hz)).collect()
+    }
+
+    /// Rates of these channels, which have one in each recording, and in how many recordings each; the commonest first.
+    pub(super) fn rates(&self, channels: &[Common]) -> Vec<(f64, usize)> {
         let mut rates: Vec<(f64, usize)> = Vec::new();
-        for one in &self.seen {
-            let own = one.channels.iter().filter(|channel| names.contains(&channel.name));
-            let Some(rate_hz) = own.map(|channel| channel.rate_hz).reduce(f64::max) else { continue };
+        let of_first = channels.first().map(|one| self.rates_of(&one.name)).unwrap_or_default();
+        for rate_hz in of_first.into_iter().flatten() {
             match rates.iter_mut().find(|(known, _)| *known == rate_hz) {
                 Some((_, count)) => *count += 1,
                 None => rates.push((rate_hz, 1)),
@@ -234,7 +270,7 @@ impl Found {
     }
 
     /// The body signal that names of channels (or of files, in BIDS) tell; `None`: they do not.
-    pub(super) fn kind(&self, labels: &[String]) -> Option<SignalKind> {
+    pub(super) fn kind(&self, channels: &[Common]) -> Option<SignalKind> {
         let all = |suffix: &str| self.bids && self.seen.iter().all(|one| one.stem().ends_with(suffix));
         if all("_eeg") {
             return Some(SignalKind::Eeg);
@@ -242,7 +278,8 @@ impl Found {
         if all("_ecg") {
             return Some(SignalKind::Ecg);
         }
-        let share = |is: fn(&str) -> bool| labels.iter().filter(|label| is(label)).count() * 2 > labels.len();
+        let share =
+            |is: fn(&CanonicalLabel) -> bool| channels.iter().filter(|one| is(&one.name)).count() * 2 > channels.len();
         match (share(is_electrode), share(is_lead)) {
             (true, false) => Some(SignalKind::Eeg),
             (false, true) => Some(SignalKind::Ecg),
@@ -267,18 +304,67 @@ impl Found {
     }
 }
 
-/// Whether a label is an electrode of the head, or two of them (`Fpz-Cz`).
-fn is_electrode(label: &str) -> bool {
-    let name = canonical(label);
-    name.as_str().split('-').all(|part| electrode_position(part).is_some() || part == "A1" || part == "A2")
+/// Whether a name is an electrode of the head, or two of them (`Fpz-Cz`); an ear lobe only beside one.
+pub(super) fn is_electrode(name: &CanonicalLabel) -> bool {
+    let electrode = |part: &str| electrode_position(part).is_some();
+    let mut parts = name.as_str().split('-');
+    parts.clone().any(electrode) && parts.all(|part| electrode(part) || part == "A1" || part == "A2")
 }
 
-/// Whether a label is a lead of the electrocardiogram.
-fn is_lead(label: &str) -> bool {
-    let name = canonical(label);
+/// Whether a name is a lead of the electrocardiogram.
+fn is_lead(name: &CanonicalLabel) -> bool {
     let lead = name.as_str();
     let numbered =
         |prefix: &str| lead.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     ["I", "II", "III", "AVR", "AVL", "AVF", "MLI", "MLII", "MLIII"].contains(&lead)
         || ["ECG", "EKG", "V", "MV"].iter().any(|prefix| numbered(prefix))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a folder is laid out in a temporary one")]
+
+    use super::*;
+
+    /// A recording of channels: label, unit, rate.
+    pub(in crate::cli::init) fn seen(relative: &str, channels: &[(&str, &str, f64)]) -> Seen {
+        let channels = channels.iter().map(|&(label, unit, rate_hz)| SeenChannel {
+            label: label.to_owned(),
+            name: canonical(label),
+            unit: Unit::parse(unit),
+            rate_hz,
+        });
+        let channels = channels.collect();
+        Seen { relative: relative.to_owned(), path: relative.into(), format: "edf", duration_s: 1.0, channels }
+    }
+
+    /// A folder without marks.
+    pub(in crate::cli::init) fn found(seen: Vec<Seen>) -> Found {
+        Found {
+            seen,
+            failed: Vec::new(),
+            bids: false,
+            marks: Marks::Nowhere,
+            words: BTreeMap::new(),
+            marks_of: 0,
+            unread: Vec::new(),
+            unmarked: Vec::new(),
+            columns: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn tables_of_events_in_a_folder_above_are_found() {
+        let root = tempfile::tempdir().unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/eegmmidb/S003/S003R01.edf");
+        for person in ["01", "02"] {
+            let eeg = root.path().join(format!("sub-{person}/eeg"));
+            std::fs::create_dir_all(&eeg).unwrap();
+            std::fs::copy(&fixture, eeg.join(format!("sub-{person}_task-tap_eeg.edf"))).unwrap();
+        }
+        std::fs::write(root.path().join("task-tap_events.tsv"), "onset\tduration\ttrial_type\n1\t2\ttap\n").unwrap();
+        let found = look(root.path(), &Watch::default()).unwrap();
+        assert_eq!((found.bids, found.marks), (true, Marks::EventsTsv("trial_type")));
+        assert_eq!(found.words["tap"], Word { count: 2, durations_s: vec![2.0, 2.0] });
+    }
 }

@@ -91,22 +91,12 @@ fn plain(seen: &[Seen]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::cli::init::look::Marks;
+    use crate::cli::init::look::tests::{found, seen};
 
     fn guess(paths: &[&str], bids: bool) -> Option<(String, bool, Vec<String>)> {
-        let seen = |path: &&str| Seen {
-            relative: (*path).to_owned(),
-            path: path.into(),
-            format: "edf",
-            duration_s: 1.0,
-            channels: Vec::new(),
-        };
-        let (failed, words, columns) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let seen = paths.iter().map(seen).collect();
-        let found = Found { seen, failed, bids, marks: Marks::Nowhere, words, marks_of: 0, columns };
+        let seen = paths.iter().map(|path| seen(path, &[])).collect();
+        let found = Found { bids, ..found(seen) };
         pattern(&found).map(|guess| (guess.text, guess.sure, guess.sessions))
     }
 

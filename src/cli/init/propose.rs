@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::channels::{Common, channels};
 use super::look::{Found, Marks, Seen, Word};
 use crate::base::SignalKind;
-use crate::data::corpora::{Database, knows_beat_mark};
-use crate::signal::Unit;
+use crate::data::corpora::{Database, knows_beat_mark, marks_last};
+use crate::data::preprocess::{Recipe, Reference};
 
 /// Opens a comment on something that only a person can know.
 pub(super) const MARK: &str = "# ? ";
@@ -25,17 +26,17 @@ pub(super) struct Proposal {
 }
 
 impl Proposal {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.text += line;
         self.text.push('\n');
     }
 
-    fn comment(&mut self, words: &str) {
+    pub(super) fn comment(&mut self, words: &str) {
         self.line(&format!("# {}", one_line(words)));
     }
 
     /// Something to look at: in the text where it belongs, and in the list at the end.
-    fn ask(&mut self, words: &str) {
+    pub(super) fn ask(&mut self, words: &str) {
         let words = one_line(words);
         self.line(&format!("{MARK}{words}"));
         self.open.push(words);
@@ -72,7 +73,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn list(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+pub(super) fn list(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let words: Vec<String> = words.into_iter().map(|word| quoted(word.as_ref())).collect();
     format!("[{}]", words.join(", "))
 }
@@ -162,9 +163,10 @@ fn beats(to: &mut Proposal, root: &str, found: &Found) {
         found.marks_of,
         counts(found)
     ));
+    unmarked_or_unread(to, found);
     to.line(&format!("name = \"mit-bih\"\ndatabase = \"other\"\nroot = {root}"));
     to.ask("a record is taken for a person: if one person has several, use corpus `folder` and its `pattern`");
-    let labels = channels(to, found, "leads");
+    let labels = channels(to, found, "leads", Some(SignalKind::Ecg));
     rate(to, found, &labels);
     failures(to, found);
     preprocess(to, found, &labels, SignalKind::Ecg);
@@ -202,7 +204,7 @@ fn own(to: &mut Proposal, root: &Path, found: &Found) {
         }
         _ => to.ask("not known: no plain pattern fits all paths. pattern = \"{subject}/..\", see docs/pipeline.md"),
     }
-    let labels = channels(to, found, "channels");
+    let labels = channels(to, found, "channels", kind);
     rate(to, found, &labels);
     classes(to, found, kind.unwrap_or(SignalKind::Eeg));
     failures(to, found);
@@ -210,7 +212,7 @@ fn own(to: &mut Proposal, root: &Path, found: &Found) {
 }
 
 /// The first few of many.
-fn some<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
+pub(super) fn some<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
     let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
     let more = if words.len() > 8 { format!(", .. ({} in all)", words.len()) } else { String::new() };
     format!("{}{more}", words[..words.len().min(8)].join(", "))
@@ -229,7 +231,7 @@ fn split(to: &mut Proposal, people: Option<usize>) {
             ("{ name = \"kfold\", k = 5 }", format!("{n} people: each is in the test once, in one of 5 folds"))
         }
         Some(n) => {
-            ("{ name = \"shares\" }", format!("{n} people: a fifth for the test, a fifth of the rest to choose by"))
+            ("{ name = \"shares\" }", format!("{n} people: a fifth of them for the test, another fifth to choose by"))
         }
     };
     if why.starts_with("not known") {
@@ -240,29 +242,7 @@ fn split(to: &mut Proposal, people: Option<usize>) {
     to.line(&format!("split = {plan}\n"));
 }
 
-fn channels(to: &mut Proposal, found: &Found, key: &str) -> Vec<String> {
-    let voltage = |label: &String| {
-        found.units(label).iter().all(|(unit, _)| unit.microvolts().is_some() || *unit == Unit::Other(String::new()))
-    };
-    let common = found.common();
-    let (labels, others): (Vec<String>, Vec<String>) = common.iter().cloned().partition(voltage);
-    let first = found.seen.first().map_or(0, |one| one.channels.len());
-    match labels.len() {
-        0 => to.ask(&format!(
-            "not known: no voltage is in all recordings under one name. {key} = [..], see `biossl inspect`"
-        )),
-        n => {
-            to.comment(&format!("{n} channels are in all recordings; the first has {first}"));
-            if !others.is_empty() {
-                to.comment(&format!("in no voltage, so left out: {}", some(&others)));
-            }
-            to.line(&format!("{key} = {}", list(&labels)));
-        }
-    }
-    labels
-}
-
-fn rate(to: &mut Proposal, found: &Found, labels: &[String]) {
+fn rate(to: &mut Proposal, found: &Found, labels: &[Common]) {
     match &found.rates(labels)[..] {
         [] => to.ask("not known: rate_hz, samples per second"),
         [(rate_hz, _)] => to.line(&format!("rate_hz = {rate_hz}")),
@@ -282,6 +262,29 @@ fn counts(found: &Found) -> String {
     counts.join(", ")
 }
 
+/// Where marks were found, and where not.
+fn marked(to: &mut Proposal, found: &Found) {
+    let Found { marks_of, unread, unmarked, .. } = found;
+    let with = marks_of - unread.len() - unmarked.len();
+    let looked = if *marks_of < found.seen.len() { format!(" (looked at: {marks_of})") } else { String::new() };
+    to.comment(&format!("marks in {with} of {} recordings{looked}: {}", found.seen.len(), counts(found)));
+    unmarked_or_unread(to, found);
+}
+
+/// Recordings looked at that give no marks.
+fn unmarked_or_unread(to: &mut Proposal, found: &Found) {
+    let Found { marks_of, unread, unmarked, .. } = found;
+    if !unmarked.is_empty() {
+        to.ask(&format!("{} of {marks_of} recordings looked at have no marks: {}", unmarked.len(), some(unmarked)));
+    }
+    if !unread.is_empty() {
+        to.ask(&format!("of {} of {marks_of} recordings looked at, marks cannot be read:", unread.len()));
+        for (relative, fault) in unread.iter().take(MOST_CLASSES) {
+            to.comment(&format!("  {relative}: {fault}"));
+        }
+    }
+}
+
 /// More words than this are no classes but texts.
 const MOST_CLASSES: usize = 30;
 
@@ -292,6 +295,9 @@ fn classes(to: &mut Proposal, found: &Found, kind: SignalKind) {
             to.ask(
                 "not known: no marks were found. labels = \"path\" (with {class} in the pattern) or \"participants\"",
             );
+            if !found.unread.is_empty() {
+                unmarked_or_unread(to, found);
+            }
             if !found.columns.is_empty() {
                 to.comment(&format!("columns of participants.tsv: {}", found.columns.join(", ")));
             }
@@ -300,31 +306,55 @@ fn classes(to: &mut Proposal, found: &Found, kind: SignalKind) {
         Marks::Annotations => to.line("labels = \"annotations\""),
         Marks::EventsTsv(column) => to.line(&format!("labels = \"events-tsv\"\ncolumn = {}", quoted(column))),
     }
-    to.comment(&format!("marks in {} of {} recordings: {}", found.marks_of, found.seen.len(), counts(found)));
+    marked(to, found);
     if words.len() > MOST_CLASSES {
         to.ask(&format!("not known: which of {} different marks are classes", words.len()));
         return to.comment("classes = [{ name = \"..\", marks = [\"..\"] }]\n# unknown = \"ignore\"");
     }
     // Beside trials, marks that never last are about something else.
-    let lasting = kind == SignalKind::Eeg && words.values().any(|word| !word.durations_s.is_empty());
-    let (chosen, passing): (Vec<_>, Vec<_>) = words
-        .iter()
-        .partition(|(word, it)| !word.is_empty() && *word != "n/a" && !(lasting && it.durations_s.is_empty()));
-    to.ask("every mark is a class here: move what is none to `unlabelled` (pretraining only) or `ignore`");
+    let lasting = marks_last(kind) && words.values().any(|word| !word.durations_s.is_empty());
+    let (named, blank): (Vec<_>, Vec<_>) = words.iter().partition(|(word, _)| !word.is_empty() && *word != "n/a");
+    let (chosen, passing): (Vec<_>, Vec<_>) =
+        named.into_iter().partition(|(_, it)| !lasting || !it.durations_s.is_empty());
+    let every = if passing.is_empty() { "every mark" } else { "every mark that lasts" };
+    to.ask(&format!("{every} is a class here: move what is none to `unlabelled` (pretraining only) or `ignore`"));
     to.line("classes = [");
     for (word, _) in &chosen {
         to.line(&format!("  {{ name = {0}, marks = [{0}] }},", quoted(word)));
     }
     to.line("]\nunlabelled = []");
-    if !passing.is_empty() && lasting {
-        to.comment("marks without a duration");
+    let counted = |words: &[(&String, &Word)]| {
+        some(&words.iter().map(|(word, it)| format!("{word} {}", it.count)).collect::<Vec<_>>())
+    };
+    if !passing.is_empty() {
+        to.ask(&format!(
+            "marks that have no duration anywhere, beside others that have one, are in `ignore`: {}. If one is a class, \
+             move it to `classes` and give `duration_s`",
+            counted(&passing)
+        ));
     }
-    to.line(&format!("ignore = {}", list(passing.iter().map(|(word, _)| word))));
+    if !blank.is_empty() {
+        to.comment(&format!("rows without a word are in `ignore`: {}", counted(&blank)));
+    }
+    to.line(&format!("ignore = {}", list(passing.iter().chain(&blank).map(|(word, _)| word))));
     if found.marks_of < found.seen.len() {
         to.comment("a mark that was not seen yet is refused with its place");
     }
-    if kind == SignalKind::Eeg && !lasting {
-        to.ask("not known: no mark has a duration. duration_s = seconds of a trial");
+    if marks_last(kind) {
+        durations(to, &chosen, lasting);
+    }
+}
+
+/// Marks of trials need a duration, each: what files lack only a person can know.
+fn durations(to: &mut Proposal, chosen: &[(&String, &Word)], lasting: bool) {
+    if !lasting {
+        return to.ask("not known: no mark has a duration. duration_s = seconds of a trial");
+    }
+    let lacking = chosen.iter().filter(|(_, it)| it.durations_s.len() < it.count);
+    let lacking: Vec<String> =
+        lacking.map(|(word, it)| format!("{word} {} of {}", it.count - it.durations_s.len(), it.count)).collect();
+    if !lacking.is_empty() {
+        to.ask(&format!("not known: duration_s = seconds of a trial; marks that lack a duration: {}", some(&lacking)));
     }
 }
 
@@ -341,57 +371,68 @@ fn failures(to: &mut Proposal, found: &Found) {
 }
 
 /// What the windows need that defaults do not fit.
-fn preprocess(to: &mut Proposal, found: &Found, labels: &[String], kind: SignalKind) {
+fn preprocess(to: &mut Proposal, found: &Found, labels: &[Common], kind: SignalKind) {
     to.line("\n[preprocess]");
     to.comment("real samples kept on each side of a window, for views that begin earlier or later");
-    to.line(match kind {
-        SignalKind::Eeg => "margin_s = 0.25",
-        SignalKind::Ecg => "margin_s = 0.1",
-    });
+    let recipe = Recipe::defaults(kind);
+    to.line(&format!("margin_s = {}", recipe.margin_s));
     let rates = found.rates(labels);
     if let [(rate_hz, _), _, ..] = rates[..] {
         to.line(&format!("rate_hz = {rate_hz}"));
     }
-    if let Some(lowest) = rates.iter().map(|(rate_hz, _)| *rate_hz).reduce(f64::min).filter(|&rate_hz| rate_hz <= 90.0)
-    {
-        to.comment("the default of 40 Hz does not stay below half the rate");
+    let lowest = rates.iter().map(|(rate_hz, _)| *rate_hz).reduce(f64::min);
+    if let Some(lowest) = lowest.filter(|&rate_hz| rate_hz <= recipe.high_hz * 2.25) {
+        to.comment(&format!("the default of {} Hz does not stay well below half the rate", recipe.high_hz));
         to.line(&format!("high_hz = {}", (lowest * 0.4).floor()));
     }
-    if kind == SignalKind::Eeg {
-        trial_window(to, found.words.values());
+    if marks_last(kind) {
+        trial_window(to, found.words.values(), &recipe);
+    }
+    if labels.len() == 1 && recipe.reference == Reference::Average {
+        to.comment("one channel less its average is nothing, so none is subtracted");
+        to.line("reference = \"none\"");
     }
     units(to, found, labels);
 }
 
 /// Trials shorter than the default window need a shorter one; a few that are cut short do not.
-fn trial_window<'a>(to: &mut Proposal, words: impl Iterator<Item = &'a Word>) {
+fn trial_window<'a>(to: &mut Proposal, words: impl Iterator<Item = &'a Word>, recipe: &Recipe) {
+    let Recipe { window_s: usual_window_s, eval_offset_s, .. } = *recipe;
     let mut durations_s: Vec<f64> = words.flat_map(|word| &word.durations_s).copied().collect();
     durations_s.sort_by(f64::total_cmp);
     let (Some(&shortest_s), Some(&usual_s)) = (durations_s.first(), durations_s.get(durations_s.len() / 4)) else {
-        return to.comment("window_s = 2, read from 0.25 s after a trial's start (eval_offset_s)");
+        return to.comment(&format!(
+            "window_s = {usual_window_s}, read from {eval_offset_s} s after a trial's start (eval_offset_s)"
+        ));
     };
-    let default = usual_s >= 2.25;
-    let window_s = if default { 2.0 } else { ((usual_s * 100.0).floor() / 100.0).max(0.1) };
+    let default = usual_s >= usual_window_s + eval_offset_s;
+    let window_s = if default { usual_window_s } else { ((usual_s * 100.0).floor() / 100.0).max(0.1) };
     let shorter = durations_s.iter().filter(|&&seconds| seconds < window_s).count();
-    if shorter > 0 || !default {
+    if shorter > 0 {
         to.ask(&format!(
             "the shortest trial lasts {shortest_s} s, three quarters last {usual_s} s or more: {shorter} of {} are shorter \
              than the window here and will be dropped",
             durations_s.len()
         ));
+    } else if !default {
+        to.comment(&format!(
+            "trials last {shortest_s} s or more: windows are shorter than the usual {usual_window_s} s and begin with them"
+        ));
     } else {
-        to.comment(&format!("trials last {shortest_s} s or more: 2 s of each are read, from 0.25 s after its start"));
+        to.comment(&format!(
+            "trials last {shortest_s} s or more: {window_s} s of each are read, from {eval_offset_s} s after its start"
+        ));
     }
-    to.line(&format!("window_s = {window_s}\neval_offset_s = {}", if default { 0.25 } else { 0.0 }));
+    to.line(&format!("window_s = {window_s}\neval_offset_s = {}", if default { eval_offset_s } else { 0.0 }));
 }
 
-fn units(to: &mut Proposal, found: &Found, labels: &[String]) {
-    let blank: Vec<&String> =
-        labels.iter().filter(|label| found.units(label).iter().any(|(unit, _)| unit.microvolts().is_none())).collect();
+fn units(to: &mut Proposal, found: &Found, labels: &[Common]) {
+    let unknown = |one: &&Common| found.units(&one.name).iter().any(|(unit, _)| unit.microvolts().is_none());
+    let blank: Vec<String> = labels.iter().filter(unknown).map(Common::key).collect();
     if blank.is_empty() {
         return;
     }
-    to.ask(&format!("not known: the unit of {}. Say it:", some(blank.iter().copied())));
+    to.ask(&format!("not known: the unit of {}. Say it:", some(&blank)));
     let units: Vec<String> = blank.iter().map(|label| format!("{} = \"uV\"", quoted(label))).collect();
     to.comment(&format!("units = {{ {} }}", units.join(", ")));
 }
@@ -410,5 +451,20 @@ mod tests {
         assert_eq!(table.keys().map(|key| key.get_ref().to_string()).collect::<Vec<_>>(), ["note"]);
         assert_eq!(table["note"].get_ref().as_str(), Some("say \"x\"\n\\"));
         assert_eq!(list(["a", "b\"c"]), "[\"a\", \"b\\\"c\"]");
+    }
+
+    #[test]
+    fn words_are_those_of_the_defaults() {
+        let mut to = Proposal::default();
+        split(&mut to, Some(50));
+        assert!(to.text.contains("50 people: a fifth of them for the test, another fifth to choose by"), "{}", to.text);
+        for (seconds, window) in
+            [(4.0, "window_s = 2\neval_offset_s = 0.25\n"), (1.5, "window_s = 1.5\neval_offset_s = 0\n")]
+        {
+            let mut to = Proposal::default();
+            let word = Word { count: 2, durations_s: vec![seconds; 2] };
+            trial_window(&mut to, [word].iter(), &Recipe::defaults(SignalKind::Eeg));
+            assert!(to.text.ends_with(window), "{}", to.text);
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::signal::{CanonicalLabel, Event, Onset, Unit, canonical};
 
 /// The table that belongs to a recording: beside it under its name, else, for names of BIDS, the nearest above whose
 /// entities are all the recording's.
-pub(super) fn beside(root: &Path, recording: &Path, suffix: &str) -> Option<PathBuf> {
+pub fn beside(root: &Path, recording: &Path, suffix: &str) -> Option<PathBuf> {
     let stem = recording.file_stem()?.to_str()?;
     let (entities, _) = stem.rsplit_once('_')?;
     let own = recording.with_file_name(format!("{entities}_{suffix}.tsv"));
@@ -40,6 +40,11 @@ fn inherited(folder: &Path, entities: &[&str], suffix: &str) -> Option<PathBuf> 
     };
     let fitting = names.filter_map(|name| Some((fits(&name)?, name)));
     fitting.max().map(|(_, name)| folder.join(name))
+}
+
+/// Whether marks of a body signal are trials, which last; else one without a duration is a beat.
+pub fn marks_last(kind: SignalKind) -> bool {
+    kind == SignalKind::Eeg
 }
 
 /// How marks of an `events.tsv` are read.
@@ -67,10 +72,10 @@ impl EventRules<'_> {
         };
         // BIDS: a duration of 0 is an impulse; EDF+ files write it for marks that have none.
         let duration_s = duration_s.filter(|&seconds| seconds > 0.0).or(self.duration_s);
-        match (self.kind, duration_s) {
-            (SignalKind::Eeg, None) => Err(no_duration()),
-            _ => Ok(Some(Event { onset, duration_s, class })),
+        if marks_last(self.kind) && duration_s.is_none() {
+            return Err(no_duration());
         }
+        Ok(Some(Event { onset, duration_s, class }))
     }
 
     /// The events of a table: `onset` in seconds from the first sample, `duration`, and the column of words; `sample`

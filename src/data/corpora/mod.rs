@@ -22,6 +22,7 @@ use crate::data::formats::{FormatError, Header, Reader};
 use crate::signal::{Annotation, Event, Recording, SubjectId, Unit};
 
 pub use beat_databases::Database;
+pub use bids::{beside, marks_last};
 pub use eegmmidb::Eegmmidb;
 pub use error::CorpusError;
 pub use folder::{BadChannels, Folder, LabelSource, UnitsFrom, Unmatched};
