@@ -508,7 +508,10 @@ fn init_writes_a_pipeline_that_preprocess_takes_and_never_over_a_file() {
     let text = std::fs::read_to_string(path("3.toml")).unwrap();
     assert!(text.contains("# ? look whether these are the people that the names tell: anna, ben, carla"), "{text}");
     assert!(text.contains("pattern = \"{subject}_{run}.edf\"") && text.contains("marks = [\"T1\"]"), "{text}");
-    let nothing = biossl(&["init", &path("own/none"), "--out", &path("none.toml")]);
-    assert_eq!(nothing.status.code(), Some(1));
+    for (given, words) in [("own/none", "there is no such folder"), ("own/notes.txt", "is no folder")] {
+        let nothing = biossl(&["init", &path(given), "--out", &path("none.toml")]);
+        assert_eq!(nothing.status.code(), Some(2));
+        assert!(stderr(&nothing).contains(words) && !stderr(&nothing).contains("root"), "{}", stderr(&nothing));
+    }
     assert!(!folder.path().join("none.toml").exists());
 }

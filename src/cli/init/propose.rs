@@ -439,7 +439,10 @@ fn units(to: &mut Proposal, found: &Found, labels: &[Common]) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::cli::init::look::tests::{found, seen};
 
     #[test]
     fn foreign_text_stays_in_its_comment_and_its_quotes() {
@@ -466,5 +469,87 @@ mod tests {
             trial_window(&mut to, [word].iter(), &Recipe::defaults(SignalKind::Eeg));
             assert!(to.text.ends_with(window), "{}", to.text);
         }
+    }
+
+    /// Words with how often they stand and the durations they have.
+    fn marks(words: &[(&str, usize, &[f64])]) -> Found {
+        let word = |count: usize, durations_s: &[f64]| Word { count, durations_s: durations_s.to_vec() };
+        let words = words.iter().map(|&(text, count, durations_s)| (text.to_owned(), word(count, durations_s)));
+        let recordings = ["a.edf", "b.edf", "c.edf"].map(|path| seen(path, &[]));
+        Found { marks: Marks::Annotations, words: words.collect(), marks_of: 3, ..found(recordings.to_vec()) }
+    }
+
+    fn classes_of(found: &Found, kind: SignalKind) -> String {
+        let mut to = Proposal::default();
+        classes(&mut to, found, kind);
+        to.text
+    }
+
+    #[test]
+    fn marks_without_a_duration_are_never_ignored_in_silence() {
+        let found = marks(&[("T1", 2, &[4.0, 4.0]), ("button", 5, &[]), ("n/a", 3, &[4.0])]);
+        let text = classes_of(&found, SignalKind::Eeg);
+        assert!(text.contains("# ? every mark that lasts is a class here"), "{text}");
+        assert!(text.contains(
+            "# ? marks that have no duration anywhere, beside others that have one, are in `ignore`: button 5."
+        ));
+        assert!(
+            text.contains("# rows without a word are in `ignore`: n/a 3\nignore = [\"button\", \"n/a\"]\n"),
+            "{text}"
+        );
+        assert!(!text.contains("duration_s = seconds"), "{text}");
+        // Marks of beats never last: each is a class.
+        let text = classes_of(&marks(&[("N", 2, &[]), ("A", 1, &[])]), SignalKind::Ecg);
+        assert!(text.contains("# ? every mark is a class here") && text.contains("ignore = []\n"), "{text}");
+    }
+
+    #[test]
+    fn marks_that_lack_a_duration_are_counted() {
+        let text = classes_of(&marks(&[("left", 7, &[4.0; 6]), ("right", 6, &[4.0; 5])]), SignalKind::Eeg);
+        let asked =
+            "# ? not known: duration_s = seconds of a trial; marks that lack a duration: left 1 of 7, right 1 of 6\n";
+        assert!(text.contains(asked), "{text}");
+        assert!(
+            classes_of(&marks(&[("left", 7, &[])]), SignalKind::Eeg).contains("# ? not known: no mark has a duration.")
+        );
+    }
+
+    #[test]
+    fn recordings_without_marks_or_with_unreadable_ones_are_counted() {
+        let unread = vec![("b.edf".to_owned(), "is cut off".to_owned())];
+        let found = Found { unread, unmarked: vec!["c.edf".to_owned()], ..marks(&[("T1", 2, &[4.0, 4.0])]) };
+        let text = classes_of(&found, SignalKind::Eeg);
+        assert!(text.contains("# marks in 1 of 3 recordings: T1 2\n"), "{text}");
+        assert!(text.contains("# ? 1 of 3 recordings looked at have no marks: c.edf\n"), "{text}");
+        assert!(
+            text.contains("# ? of 1 of 3 recordings looked at, marks cannot be read:\n#   b.edf: is cut off\n"),
+            "{text}"
+        );
+        let nowhere = Found { marks: Marks::Nowhere, words: BTreeMap::new(), ..found };
+        assert!(classes_of(&nowhere, SignalKind::Eeg).contains("b.edf: is cut off"));
+    }
+
+    #[test]
+    fn only_trials_that_will_be_dropped_are_asked_about() {
+        let window = |durations_s: &[f64]| {
+            let mut to = Proposal::default();
+            let word = Word { count: durations_s.len(), durations_s: durations_s.to_vec() };
+            trial_window(&mut to, [word].iter(), &Recipe::defaults(SignalKind::Eeg));
+            to.text
+        };
+        assert!(!window(&[1.0; 8]).contains("# ?"), "{}", window(&[1.0; 8]));
+        assert!(window(&[0.5, 4.0, 4.0, 4.0, 4.0]).contains("1 of 5 are shorter"));
+    }
+
+    #[test]
+    fn one_channel_of_an_eeg_keeps_its_own_reference() {
+        let found = found(vec![seen("a.edf", &[("C3", "uV", 200.0), ("C4", "uV", 200.0)])]);
+        let written = |channels: &[Common]| {
+            let mut to = Proposal::default();
+            preprocess(&mut to, &found, channels, SignalKind::Eeg);
+            to.text
+        };
+        assert!(written(&found.common()[..1]).contains("\nreference = \"none\"\n"));
+        assert!(!written(&found.common()).contains("reference"));
     }
 }
