@@ -183,7 +183,7 @@ fn is_recording(path: &Path) -> bool {
     FORMATS.iter().any(|format| format.matches(path, &head) > Match::No)
 }
 
-/// Words of annotations in the table.
+/// Words of annotations, and lines of info, in the table.
 const WORDS: usize = 20;
 
 /// Enough to know a format by.
@@ -228,6 +228,12 @@ impl Page for Seen {
             text += &channels.text(2);
         }
         text += &marks(&summary.annotations);
+        for line in summary.info.iter().take(WORDS) {
+            let _ = writeln!(text, "  info: {}", printable(line));
+        }
+        if summary.info.len() > WORDS {
+            let _ = writeln!(text, "  info: {} more lines (all with --json)", summary.info.len() - WORDS);
+        }
         for warning in &summary.warnings {
             let _ = writeln!(text, "  warning: {warning}");
         }

@@ -152,6 +152,7 @@ pub(super) mod tests {
             signal_files: Vec::new(),
             signal_offset: 0,
             side_files: Vec::new(),
+            info: Vec::new(),
             warnings: Vec::new(),
         }
     }

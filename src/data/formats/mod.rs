@@ -101,6 +101,8 @@ pub struct Header {
     pub signal_offset: u64,
     /// Files beside them that the recording is read from: WFDB's header, and annotations where there are any.
     pub side_files: Vec<PathBuf>,
+    /// Free text that the file holds beside its fields (WFDB's info strings), line by line; it may speak of the person.
+    pub info: Vec<String>,
     /// What was odd so far; grows as samples and annotations are read.
     pub warnings: Vec<Warning>,
 }

@@ -28,6 +28,8 @@ pub struct Summary {
     pub channels: Vec<ChannelSummary>,
     /// Marks.
     pub annotations: AnnotationSummary,
+    /// Free text of the file, line by line: WFDB's info strings.
+    pub info: Vec<String>,
     /// What was odd but legal, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -101,6 +103,7 @@ pub fn summary(path: &Path, strictness: Strictness, annotator: Option<&str>) -> 
         duration_s: header.duration_s,
         channels,
         annotations: annotation_summary(&marks, rate_hz),
+        info: header.info.clone(),
         warnings: header.warnings.iter().chain(&remarks).map(ToString::to_string).collect(),
     })
 }

@@ -73,6 +73,7 @@ impl EdfReader {
                 signal_files: vec![path.to_owned()],
                 signal_offset: stated.bytes(),
                 side_files: Vec::new(),
+                info: Vec::new(),
                 warnings: std::mem::take(&mut stated.warnings),
             },
             first_onset_s: 0.0,

@@ -26,6 +26,8 @@ pub(super) struct RecordHeader {
     pub(super) start: Option<DateTime>,
     /// Signals.
     pub(super) signals: Vec<SignalHeader>,
+    /// Info strings: the `#` lines after the last signal line, without the sign.
+    pub(super) info: Vec<String>,
     /// What was odd but legal.
     pub(super) warnings: Vec<Warning>,
 }
@@ -97,11 +99,20 @@ pub(super) fn parse(text: &str, file_stem: &str, strictness: Strictness) -> Resu
         header.signals.push(signal);
     }
     header.warnings.extend(odd.into_warnings());
+    let last = header.signals.last().map_or(number, |signal| signal.line);
+    header.info = info(text, last);
     if let Some((_, number)) = lines.next() {
         let message = "more lines than the record line states signals; they are passed over".to_owned();
         header.warnings.push(Warning { place: Place::Line(number).to_string(), message });
     }
     Ok(header)
+}
+
+/// Info strings behind a line; what is blank says nothing.
+fn info(text: &str, last: usize) -> Vec<String> {
+    let behind = text.lines().skip(last).map(|line| line.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0'));
+    let words = behind.filter_map(|line| line.strip_prefix('#')).map(str::trim);
+    words.filter(|words| !words.is_empty()).map(str::to_owned).collect()
 }
 
 /// `NAME[/NSEG] NSIG [FS[/CFREQ[(CBASE)]] [NSAMP [TIME [DATE]]]]`
@@ -137,7 +148,15 @@ fn record_line(line: &str, number: usize) -> Result<(RecordHeader, usize), Forma
         let message = format!("start time `{}` is not HH:MM:SS DD/MM/YYYY; taken as not given", printable(&found));
         warnings.push(Warning { place: at.to_string(), message });
     }
-    let header = RecordHeader { name: name.to_owned(), frame_rate_hz, n_frames, start, signals: Vec::new(), warnings };
+    let header = RecordHeader {
+        name: name.to_owned(),
+        frame_rate_hz,
+        n_frames,
+        start,
+        signals: Vec::new(),
+        info: Vec::new(),
+        warnings,
+    };
     Ok((header, n_signals))
 }
 
@@ -323,6 +342,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((header.frame_rate_hz, header.n_frames), (360.5, Some(1000)));
+        assert_eq!(header.info, ["info"]);
         assert_eq!(header.start.unwrap().to_string(), "1999-02-01T10:20:30.5");
         let [first, second] = &header.signals[..] else { panic!("two signals") };
         assert_eq!((first.format, first.samples_per_frame, first.skew, first.byte_offset), (16, 2, 3, 24));
@@ -334,6 +354,13 @@ mod tests {
         assert_eq!(second.description, "record r, signal 1");
         let [warning] = &header.warnings[..] else { panic!("{:?}", header.warnings) };
         assert!(warning.message.contains("signal 1 is not calibrated"), "{warning}");
+    }
+
+    #[test]
+    fn info_strings_are_the_comments_after_the_last_signal() {
+        let header = strict("# no\nr 1\n#no\nr.dat 212 200\n\n#Age: 74\r\n#\n  # Dx: 59118001, x\n").unwrap();
+        assert_eq!(header.info, ["Age: 74", "Dx: 59118001, x"]);
+        assert_eq!(strict("r 0\n# alone\n").unwrap().info, ["alone"]);
     }
 
     #[test]

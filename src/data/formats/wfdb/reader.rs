@@ -85,6 +85,7 @@ impl WfdbReader {
             signal_files: files.iter().map(|file| file.path.clone()).collect(),
             signal_offset: 0,
             side_files: std::iter::once(header_path.clone()).chain(marks).collect(),
+            info: std::mem::take(&mut stated.info),
             warnings,
         };
         Ok(Self {
