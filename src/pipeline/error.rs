@@ -78,9 +78,9 @@ pub enum PipelineError {
         differences: Differences,
     },
     /// A checkpoint that saw people whom the split keeps from training.
-    #[error("{}: pretraining saw people whom fold {fold} validates or tests on: {subjects}", path.display())]
+    #[error("{}: pretraining saw people whom fold {fold} validates or tests on: {subjects} ({grounds})", path.display())]
     #[diagnostic(help(
-        "pretrain on this split's pool: a score on people whom the encoder has seen says little. --transductive gives it all the same, with that word in the arm's name"
+        "pretrain on this split's pool: a score on people whom the encoder has seen says little. --transductive gives it all the same, with that word in the arm's name{remedy}"
     ))]
     Leak {
         /// The checkpoint.
@@ -89,6 +89,10 @@ pub enum PipelineError {
         subjects: String,
         /// The fold.
         fold: u16,
+        /// How they were known, in words.
+        grounds: String,
+        /// What to do where the grounds do not hold; empty where they do.
+        remedy: &'static str,
     },
     /// No arm of that name.
     #[error("the pipeline has no arm `{arm}`")]

@@ -79,26 +79,56 @@ pub(super) fn check_fit(path: &Path, contract: &Contract, store: &Store) -> Resu
     Err(PipelineError::ForeignCheckpoint { path: path.to_owned(), differences }.into())
 }
 
-/// The people of validation and test whom an encoder has seen: by name, or because a recording of theirs has the very
-/// bytes of one in its pool.
-pub(super) fn seen(contract: &Contract, store: &Store, split: &Split) -> Vec<String> {
-    let (pool, roles, table) = (&contract.pool, &split.proof().roles, store.table());
-    // Within a person, who is in the pool is in the test too: only the pool of this very split keeps their windows apart.
-    if split.proof().scope.is_within() && pool.split_hash == split.hash() {
-        return Vec::new();
-    }
-    let same_corpus = pool.corpus == store.corpus();
-    let judges = [&roles.validation, &roles.test];
-    let known = |hash: &String| pool.recordings.binary_search(hash).is_ok();
-    let mut seen = BTreeSet::new();
-    for role in judges {
-        seen.extend(role.subjects.iter().filter(|subject| same_corpus && pool.subjects.contains(subject)).cloned());
-        let recordings = table.recordings.iter().filter(|entry| role.recordings.contains(&entry.id));
-        let shared = recordings.filter(|entry| known(&entry.content_hash));
-        seen.extend(shared.map(|entry| table.subjects[entry.subject as usize].to_string()));
-    }
-    seen.into_iter().collect()
+/// People of validation and test whom an encoder has seen.
+struct Known {
+    /// A recording of theirs has the very bytes of one in its pool.
+    by_content: BTreeSet<String>,
+    /// Their name is one of its pool, which is of a corpus of the same name, and no recording is the same.
+    by_name: BTreeSet<String>,
 }
+
+impl Known {
+    fn of(contract: &Contract, store: &Store, split: &Split) -> Self {
+        let (pool, roles, table) = (&contract.pool, &split.proof().roles, store.table());
+        let mut known = Self { by_content: BTreeSet::new(), by_name: BTreeSet::new() };
+        // Within a person, who is in the pool is in the test too: only the pool of this very split keeps their windows
+        // apart.
+        if split.proof().scope.is_within() && pool.split_hash == split.hash() {
+            return known;
+        }
+        let same_corpus = pool.corpus == store.corpus();
+        for role in [&roles.validation, &roles.test] {
+            let named = role.subjects.iter().filter(|subject| same_corpus && pool.subjects.contains(subject));
+            known.by_name.extend(named.cloned());
+            let recordings = table.recordings.iter().filter(|entry| role.recordings.contains(&entry.id));
+            let shared = recordings.filter(|entry| pool.recordings.binary_search(&entry.content_hash).is_ok());
+            known.by_content.extend(shared.map(|entry| table.subjects[entry.subject as usize].to_string()));
+        }
+        known.by_name.retain(|subject| !known.by_content.contains(subject));
+        known
+    }
+
+    fn subjects(&self) -> String {
+        let all: Vec<&str> = self.by_content.union(&self.by_name).map(String::as_str).collect();
+        all.join(", ")
+    }
+
+    /// How they were known; names alone may be other people's.
+    fn grounds(&self, corpus: &str) -> (String, &'static str) {
+        let content = "by the content of a recording".to_owned();
+        let name = format!("by name alone, in a pool of a corpus `{corpus}` too");
+        let named: Vec<&str> = self.by_name.iter().map(String::as_str).collect();
+        match (self.by_content.is_empty(), self.by_name.is_empty()) {
+            (false, false) => (format!("{content}, but {} {name}", named.join(", ")), SAME_NAME),
+            (true, _) => (name, SAME_NAME),
+            (false, true) => (content, ""),
+        }
+    }
+}
+
+/// What to do where equal names are different people.
+const SAME_NAME: &str = "; if people of the same name in two folders are different people, rename their files so that \
+     no two share a name, and preprocess both again";
 
 /// The name of an arm on an encoder from outside.
 ///
@@ -111,13 +141,33 @@ pub(super) fn arm_name(
     policy: Seen,
 ) -> Result<String, Error> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let subjects = seen(&pretrained.contract, store, split);
+    let known = Known::of(&pretrained.contract, store, split);
+    let subjects = known.subjects();
     match policy {
         _ if subjects.is_empty() => Ok(stem),
         Seen::Said => Ok(format!("{stem}-{TRANSDUCTIVE}")),
         Seen::Refused => {
-            let subjects = subjects.join(", ");
-            Err(PipelineError::Leak { path: path.to_owned(), subjects, fold: split.fold() }.into())
+            let (grounds, remedy) = known.grounds(store.corpus());
+            Err(PipelineError::Leak { path: path.to_owned(), subjects, fold: split.fold(), grounds, remedy }.into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_people_were_known_stands_beside_them() {
+        let set = |people: &[&str]| people.iter().map(|&person| person.to_owned()).collect::<BTreeSet<_>>();
+        let known = |content, name| Known { by_content: set(content), by_name: set(name) };
+        let both = known(&["02"], &["01", "03"]);
+        assert_eq!(both.subjects(), "01, 02, 03");
+        let (told, remedy) = both.grounds("folder");
+        assert_eq!(told, "by the content of a recording, but 01, 03 by name alone, in a pool of a corpus `folder` too");
+        assert!(remedy.contains("rename their files"));
+        assert_eq!(known(&["02"], &[]).grounds("folder"), ("by the content of a recording".to_owned(), ""));
+        let (told, remedy) = known(&[], &["01"]).grounds("folder");
+        assert!(told == "by name alone, in a pool of a corpus `folder` too" && !remedy.is_empty(), "{told}");
     }
 }

@@ -29,6 +29,7 @@ fn an_encoder_from_outside_is_judged_only_where_it_fits_and_has_not_seen_the_jud
     let leak = probe(&[&weights, "--set", "split.seed=3"]);
     assert_eq!(leak.status.code(), Some(1));
     assert!(stderr(&leak).contains("pretraining saw people") && stderr(&leak).contains("--transductive"));
+    assert!(stderr(&leak).contains("(by the content of a recording)"), "{}", stderr(&leak));
     let said = lines(&probe(&[&weights, "--set", "split.seed=3", "--transductive"]));
     assert_eq!(said["classifiers"][0]["arm"], "encoder-transductive-linear");
 
