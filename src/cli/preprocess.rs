@@ -148,7 +148,7 @@ fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> St
     ];
     let dropped = dropped.into_iter().filter(|(count, _)| *count > 0);
     text.extend(dropped.map(|(count, what)| format!("  no window: {count} {what}\n")));
-    text.extend(warnings.iter().map(|warning| format!("  warning: {warning}\n")));
+    text.extend(grouped(warnings).into_iter().map(|warning| format!("  warning: {warning}\n")));
     text
 }
 
@@ -158,6 +158,30 @@ fn mixed(mixtures: &[Mixture]) -> String {
 
 fn files(failed: &[FailedFile]) -> impl Iterator<Item = (&String, &String)> {
     failed.iter().map(|one| (&one.id, &one.reason))
+}
+
+/// Recordings that a line on many of them names.
+const NAMED: usize = 3;
+
+/// Warnings `ID: what`; what many recordings have alike stands in one line, where the first of them has it.
+fn grouped(warnings: &[String]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for warning in warnings {
+        let (id, what) = warning.split_once(": ").unwrap_or(("", warning));
+        match groups.iter_mut().find(|(other, _)| *other == what) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((what, vec![id])),
+        }
+    }
+    let line = |(what, ids): (&str, Vec<&str>)| match ids[..] {
+        [""] => what.to_owned(),
+        [id] => format!("{id}: {what}"),
+        _ => {
+            let more = if ids.len() > NAMED { ", .." } else { "" };
+            format!("{} recordings ({}{more}): {what}", ids.len(), ids[..ids.len().min(NAMED)].join(", "))
+        }
+    };
+    groups.into_iter().map(line).collect()
 }
 
 /// At the very end, where they cannot be missed.
@@ -227,5 +251,19 @@ impl Page for Outlook {
         text += &mixed(&forecast.mixtures);
         text += &remarks(&forecast.resampled, forecast.dropped, &forecast.warnings);
         text + &failed_lines(files(&forecast.failed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_recordings_have_alike_is_one_line() {
+        let warnings =
+            ["sheet lacks x", "800: line 2: a", "801: line 2: a", "802: b", "803: line 2: a", "804: line 2: a"];
+        let warnings = warnings.map(str::to_owned);
+        let expected = ["sheet lacks x", "4 recordings (800, 801, 803, ..): line 2: a", "802: b"];
+        assert_eq!(grouped(&warnings), expected);
     }
 }
