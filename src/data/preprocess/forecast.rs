@@ -273,6 +273,7 @@ mod tests {
             signal_files: Vec::new(),
             signal_offset: 0,
             side_files: Vec::new(),
+            info: Vec::new(),
             warnings: Vec::new(),
         };
         let subject = crate::signal::SubjectId("1".to_owned());
