@@ -16,7 +16,7 @@ use super::request;
 
 /// Let a classifier of a finished run say what is in new recordings: one line a window with time, class and
 /// probabilities. Recordings with other channels, units or rates are refused, with both sides. People whom the
-/// classifier has seen are marked.
+/// classifier has seen are marked. Recordings that cannot be read are named on stderr and make the exit code 1.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The run folder.
@@ -72,7 +72,7 @@ impl Predict {
                 write_atomically(path, text.as_bytes()).map_err(fault)?;
             }
         }
-        Ok(exit::DONE)
+        Ok(if predicted.failed.is_empty() { exit::DONE } else { exit::FAILED })
     }
 }
 

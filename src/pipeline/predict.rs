@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::base::SignalKind;
 use crate::data::corpora::{CORPORA, Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef};
 use crate::data::formats::{FormatError, Header, Reader};
-use crate::data::preprocess::write_store;
+use crate::data::preprocess::{Failure, write_store};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Classifier;
@@ -63,6 +63,8 @@ pub struct Predicted {
     pub windows: Vec<PredictedWindow>,
     /// Recordings that were not used, with the reason.
     pub left_out: Vec<Excluded>,
+    /// Recordings that could not be read, where the run's recipe allows it: nothing is said of them.
+    pub failed: Vec<Failure>,
 }
 
 /// What it says of one window.
@@ -112,13 +114,13 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
     let classes: Vec<(usize, &String)> = classes.map(|(class, name)| (usize::from(class), name)).collect();
     let windows = windows(&classifier, &store, (&rows, &probability), (&classes, request.cutting));
     tell_seen(&windows, means);
-    let failed = summary.failed.into_iter().map(|one| Excluded { id: one.id, reason: one.reason });
     Ok(Predicted {
         classes: classes.iter().map(|(_, name)| (*name).clone()).collect(),
         choice: classifier.choice.clone(),
         classifier: path,
         windows,
-        left_out: summary.excluded.into_iter().chain(failed).collect(),
+        left_out: summary.excluded,
+        failed: summary.failed,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cli::{biossl, fixture, json, stderr, stdout, tiny_run};
+use super::cli::{biossl, fixture, json, stderr, stdout, tiny_pipeline, tiny_run};
 
 /// Lines of a CSV by its columns.
 fn lines(text: &str) -> Vec<BTreeMap<String, String>> {
@@ -109,4 +109,31 @@ fn what_does_not_fit_is_refused() {
     let nothing = tempfile::tempdir().unwrap();
     let output = biossl(&["predict", &folder, nothing.path().to_str().unwrap(), "--classifier", "base-linear"]);
     assert!(stderr(&output).contains("no recording"), "{}", stderr(&output));
+}
+
+#[test]
+fn recordings_that_fail_are_named_and_the_exit_code_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let less = ["preprocess.allow_failed=true", "awareness.arms=['base']", "train.steps=1"];
+    let less: Vec<&str> = less.iter().flat_map(|setting| ["--set", setting]).collect();
+    let linear = "downstream=[{ name = 'linear', c = [1.0], tau = [0.5] }]";
+    let made = biossl(&[&["run", &pipeline, "--quiet", "--set", linear][..], &less].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let new = folder.path().join("new");
+    for name in ["100.hea", "100.dat", "100.atr", "106.hea", "106.dat", "106.atr"] {
+        let bytes = std::fs::read(fixture("mitdb").join(name)).unwrap();
+        let bytes = if name == "100.dat" { &bytes[..999] } else { &bytes };
+        biossl::base::write_atomically(&new.join(name), bytes).unwrap();
+    }
+    let (run, new) = (folder.path().join("run").display().to_string(), new.display().to_string());
+    let arguments = ["predict", &run, &new, "--classifier", "base-linear", "--quiet"];
+    let output = biossl(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("caution: failed, left out: 100: ") && told.contains("100.dat"), "{told}");
+    assert!(lines(&stdout(&output)).iter().all(|line| line["recording"] == "106"));
+    let found = json(&[&arguments[..], &["--json"]].concat(), 1);
+    assert_eq!((&found["failed"][0]["id"], found["failed"].as_array().unwrap().len()), (&"100".into(), 1));
+    assert!(!found["windows"].as_array().unwrap().is_empty());
 }
