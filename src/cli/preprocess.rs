@@ -16,12 +16,12 @@ use super::output::{self, Columns, Page};
 use super::request::{self, Request};
 
 /// Make the store that a pipeline asks for: windows in physical units with their labels, one HDF5 file. A store that
-/// the same recipe made is kept; one of another recipe is refused.
+/// the same recipe made of the same recordings is kept; any other is refused.
 #[derive(Debug, Args)]
 pub(super) struct Preprocess {
     #[command(flatten)]
     request: Request,
-    /// Make the store anew when another recipe made it.
+    /// Make the store anew when another recipe or other recordings made it, or when it is damaged.
     #[arg(long)]
     overwrite: bool,
     /// Read and check every file, tell windows, size, memory and time, and write nothing.

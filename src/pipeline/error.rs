@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::Differences;
+use crate::data::preprocess::DataDifference;
 use crate::learning::train::TrainError;
 
 use super::text::Place;
@@ -65,6 +66,20 @@ pub enum PipelineError {
         found: String,
         /// The pipeline's.
         needed: String,
+    },
+    /// A store that was made of other recordings than those in the corpus's folder.
+    #[error("{}: the store was not made of the recordings in {}: {difference}", path.display(), root.display())]
+    #[diagnostic(help(
+        "name another `store`, set `root` of the corpus to the recordings that it was made of, or make it anew with \
+         `biossl preprocess PIPELINE --overwrite`"
+    ))]
+    OtherData {
+        /// The store.
+        path: PathBuf,
+        /// The folder.
+        root: PathBuf,
+        /// The first difference.
+        difference: Box<DataDifference>,
     },
     /// A checkpoint made for other windows.
     #[error("{}: the encoder was made for other windows: {differences}", path.display())]

@@ -1,9 +1,15 @@
 //! The first stage: the store that a pipeline asks for, made when it is not there, never replaced in silence.
 
+use std::path::Path;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::base::sha256_hex;
-use crate::data::preprocess::{Forecast, PreprocessError, Summary, forecast, resolved_json, write_store};
+use crate::data::preprocess::{
+    DataDifference, Forecast, PreprocessError, Summary, data_differ, forecast, listing_differs, resolved_json,
+    write_store,
+};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::signal::SubjectId;
@@ -12,7 +18,7 @@ use super::error::PipelineError;
 use super::means::Means;
 use super::parse::Pipeline;
 
-/// What to do about a store that another recipe made.
+/// What to do about a store of another recipe or of other recordings, or one that is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stale {
     /// An error.
@@ -38,13 +44,14 @@ pub struct LabelCount {
     pub windows: usize,
 }
 
-/// The store of a pipeline. Label counts are told before anything is trained on it.
+/// The store of a pipeline. One that is there already is held against the recipe, the files in the corpus's folder and
+/// the checksums of its samples. Label counts are told before anything is trained on it.
 ///
 /// # Errors
-/// A store of another recipe; whatever preprocessing or opening reports.
+/// A store of another recipe or of other recordings; whatever preprocessing or opening reports.
 pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepared, Error> {
     let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
-    if let Some(store) = standing(pipeline, stale)? {
+    if let Some(store) = standing(pipeline, stale, means)? {
         let counts = label_counts(&store)
             .into_iter()
             .map(|count| format!("{} {}", count.class.as_deref().unwrap_or("(no class)"), count.windows));
@@ -54,7 +61,6 @@ pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepa
         for failed in &store.table().failed {
             progress.caution(&format!("missing in the store, failed: {}: {}", failed.id, failed.reason));
         }
-        check_samples(&store, means)?;
         return Ok(Prepared { store, made: None });
     }
     let corpus_room = corpus.choice.as_ref();
@@ -67,7 +73,7 @@ pub fn prepare(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Prepa
 /// # Errors
 /// As [`prepare`]; short disk and memory are told instead.
 pub fn outlook(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Option<Forecast>, Error> {
-    if standing(pipeline, stale)?.is_some() {
+    if standing(pipeline, stale, means)?.is_some() {
         return Ok(None);
     }
     let corpus = pipeline.corpus.choice.as_ref();
@@ -75,26 +81,88 @@ pub fn outlook(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Optio
 }
 
 /// The store, if it is there and nothing has to be made.
-fn standing(pipeline: &Pipeline, stale: Stale) -> Result<Option<Store>, Error> {
-    let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
-    let needed = sha256_hex(resolved_json(corpus.name, &corpus.resolved, &pipeline.recipe).as_bytes());
-    if !path.exists() || (stale == Stale::Overwrite && !fits(path, &needed)) {
+fn standing(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Option<Store>, Error> {
+    if !pipeline.store.exists() {
         return Ok(None);
     }
+    let found = of_recipe(pipeline).and_then(|store| {
+        check_data(pipeline, &store, stale, means)?;
+        check_samples(&store, means)?;
+        Ok(store)
+    });
+    match (found, stale) {
+        (Ok(store), _) => Ok(Some(declared(pipeline, store))),
+        (Err(error), Stale::Refuse) => Err(error),
+        (Err(error), Stale::Overwrite) => {
+            // A request to stop is no fault of the store.
+            means.watch.check().map_err(PreprocessError::from)?;
+            means.watch.progress().say(&format!("made anew: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The store that is there, when the pipeline's recipe made it.
+fn of_recipe(pipeline: &Pipeline) -> Result<Store, Error> {
+    let (corpus, path) = (&pipeline.corpus, pipeline.store.as_path());
+    let needed = sha256_hex(resolved_json(corpus.name, &corpus.resolved, &pipeline.recipe).as_bytes());
     let store = Store::open(path)?;
     if store.recipe_hash() == needed {
-        return Ok(Some(declared(pipeline, store)));
+        return Ok(store);
     }
     let found = store.recipe_hash().to_owned();
     Err(PipelineError::StaleStore { path: path.to_owned(), found, needed }.into())
 }
 
-/// The store of a pipeline as it lies there; nothing is made.
+/// Holds the store against the files in the corpus's folder. Where there is no such folder, because the store was
+/// copied to another machine or the recordings were put away, nothing can be compared, and that is said.
+fn check_data(pipeline: &Pipeline, store: &Store, stale: Stale, means: &Means) -> Result<(), Error> {
+    let corpus = &pipeline.corpus;
+    if stale == Stale::Refuse && is_away(pipeline) {
+        means.watch.progress().caution(&format!(
+            "{}: the folder is not there, so nobody compared the store {} with the recordings that it was made of",
+            root(pipeline).display(),
+            store.path().display()
+        ));
+        return Ok(());
+    }
+    let (choice, recipe) = (corpus.choice.as_ref(), &pipeline.recipe);
+    let differ = data_differ(choice, recipe, store.table(), means.threads, &means.watch)?;
+    refuse_other_data(pipeline, differ)
+}
+
+fn refuse_other_data(pipeline: &Pipeline, difference: Option<DataDifference>) -> Result<(), Error> {
+    match difference {
+        None => Ok(()),
+        Some(difference) => {
+            let (path, root) = (pipeline.store.clone(), root(pipeline).to_owned());
+            Err(PipelineError::OtherData { path, root, difference: Box::new(difference) }.into())
+        }
+    }
+}
+
+/// The folder of the corpus.
+fn root(pipeline: &Pipeline) -> &Path {
+    Path::new(pipeline.corpus.resolved.get("root").and_then(Value::as_str).unwrap_or_default())
+}
+
+fn is_away(pipeline: &Pipeline) -> bool {
+    !root(pipeline).exists()
+}
+
+/// The store of a pipeline as it lies there; nothing is made. Of the recordings only the list is compared.
 ///
 /// # Errors
-/// No store; one of another recipe; whatever opening reports.
+/// No store; one of another recipe or of other recordings; whatever opening reports.
 pub fn existing(pipeline: &Pipeline) -> Result<Store, Error> {
-    standing(pipeline, Stale::Refuse)?.ok_or_else(|| PipelineError::NoStore { path: pipeline.store.clone() }.into())
+    if !pipeline.store.exists() {
+        return Err(PipelineError::NoStore { path: pipeline.store.clone() }.into());
+    }
+    let store = of_recipe(pipeline)?;
+    if !is_away(pipeline) {
+        refuse_other_data(pipeline, listing_differs(pipeline.corpus.choice.as_ref(), store.table())?)?;
+    }
+    Ok(declared(pipeline, store))
 }
 
 /// A recording that the plan declares a person of its own gets that id.
@@ -120,11 +188,6 @@ fn check_samples(store: &Store, means: &Means) -> Result<(), Error> {
     }
     means.watch.progress().end();
     Ok(())
-}
-
-/// A store that cannot be opened fits nothing.
-fn fits(path: &std::path::Path, needed: &str) -> bool {
-    Store::open(path).is_ok_and(|store| store.recipe_hash() == needed)
 }
 
 /// Rows by class, in the corpus's order, those without one last.

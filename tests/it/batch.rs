@@ -298,3 +298,68 @@ fn a_recording_that_memory_cannot_hold_is_refused_by_its_header() {
         assert_eq!(names(folder.path()), ["huge.toml", "rest"]);
     }
 }
+
+#[test]
+fn a_store_of_other_recordings_is_refused_and_overwrite_makes_it_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, setting) = mitdb(folder.path());
+    let pipeline = tiny_pipeline(folder.path());
+    let preprocess = ["preprocess", &pipeline, "--set", &setting];
+    let refused = |command: &[&str], parts: &[&str]| {
+        let output = biossl(command);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
+        for part in [&["was not made of the recordings in", "--overwrite"], parts].concat() {
+            assert!(told.contains(part), "`{part}` is missing: {told}");
+        }
+    };
+    assert_eq!(biossl(&preprocess).status.code(), Some(0));
+    let kept = biossl(&preprocess);
+    assert!(stdout(&kept).contains("kept") || stderr(&kept).contains("made by this recipe"), "{}", stderr(&kept));
+    // One more, one of another person, one fewer, one file that is another: each is named.
+    for ending in ["hea", "dat", "atr"] {
+        fs::copy(fixture("mitdb").join(format!("100.{ending}")), root.join(format!("101.{ending}"))).unwrap();
+    }
+    change(&root.join("101.hea"), |text| {
+        *text = String::from_utf8(text.clone()).unwrap().replace("100", "101").into_bytes();
+    });
+    for command in [&preprocess[..], &["split", &pipeline, "--set", &setting], &["run", &pipeline, "--set", &setting]] {
+        refused(command, &["recording 101 is in the folder and not in the store"]);
+    }
+    for ending in ["hea", "dat", "atr"] {
+        fs::remove_file(root.join(format!("101.{ending}"))).unwrap();
+    }
+    assert_eq!(biossl(&preprocess).status.code(), Some(0));
+    change(&root.join("208.hea"), |text| text.extend(b"# looked at again\n"));
+    refused(&preprocess, &["recording 208: 208.hea is not the file that the store was made of"]);
+    fs::remove_file(root.join("203.atr")).unwrap();
+    fs::remove_file(root.join("203.hea")).unwrap();
+    refused(&preprocess, &["recording 203 is in the store and not in the folder"]);
+    let again = biossl(&[&preprocess[..], &["--overwrite"]].concat());
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(stderr(&again).contains("made anew: "), "{}", stderr(&again));
+    assert_eq!(Store::open(&folder.path().join("tiny.h5")).unwrap().table().recordings.len(), 6);
+    // Without the folder nothing can be compared; the store is used all the same, and that is said.
+    fs::rename(&root, folder.path().join("elsewhere")).unwrap();
+    let away = biossl(&[&preprocess[..], &["--quiet"]].concat());
+    assert_eq!(away.status.code(), Some(0), "{}", stderr(&away));
+    assert!(stderr(&away).contains("the folder is not there"), "{}", stderr(&away));
+}
+
+#[test]
+fn overwrite_makes_a_store_with_damaged_samples_anew_and_keeps_a_sound_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let path = folder.path().join("tiny.h5");
+    let overwrite = ["preprocess", &pipeline, "--overwrite"];
+    assert_eq!(biossl(&overwrite).status.code(), Some(0));
+    let sound = fs::read(&path).unwrap();
+    assert!(stderr(&biossl(&overwrite)).contains("made by this recipe"));
+    change(&path, |bytes| bytes[20_000] ^= 1);
+    let refused = biossl(&["preprocess", &pipeline]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("--overwrite"), "{}", stderr(&refused));
+    let again = biossl(&overwrite);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(fs::read(&path).unwrap() == sound, "the store is made as it was");
+}
