@@ -189,19 +189,20 @@ impl Found {
     fn read_marks(&mut self, root: &Path, watch: &Watch) -> Result<(), Error> {
         let step = self.seen.len().div_ceil(MARKS_OF).max(1);
         let events_table = |one: &Seen| beside(root, &one.path, "events");
-        let tables = self.seen.iter().any(|one| events_table(one).is_some());
+        let tables = self.seen.iter().any(|one| !matches!(events_table(one), Ok(None)));
         for one in self.seen.iter().step_by(step) {
             watch.check().map_err(PreprocessError::from)?;
             self.marks_of += 1;
             let read = match events_table(one) {
-                Some(path) => events(&path).map_err(|error| error.to_string()).and_then(|read| {
+                Err(error) => Err(error.to_string()),
+                Ok(Some(path)) => events(&path).map_err(|error| error.to_string()).and_then(|read| {
                     let (column, rows) =
                         read.ok_or_else(|| "its table has no column `trial_type` or `value`".to_owned())?;
                     self.marks = Marks::EventsTsv(column);
                     Ok(rows)
                 }),
-                None if tables => Ok(Vec::new()),
-                None => one.annotations(),
+                Ok(None) if tables => Ok(Vec::new()),
+                Ok(None) => one.annotations(),
             };
             let marks = read.unwrap_or_else(|fault| {
                 self.unread.push((one.relative.clone(), fault));

@@ -15,31 +15,45 @@ use crate::signal::{CanonicalLabel, Event, Onset, Unit, canonical};
 
 /// The table that belongs to a recording: beside it under its name, else, for names of BIDS, the nearest above whose
 /// entities are all the recording's.
-pub fn beside(root: &Path, recording: &Path, suffix: &str) -> Option<PathBuf> {
-    let stem = recording.file_stem()?.to_str()?;
-    let (entities, _) = stem.rsplit_once('_')?;
+///
+/// # Errors
+/// [`CorpusError::TwoTables`]: two tables of one folder fit equally.
+pub fn beside(root: &Path, recording: &Path, suffix: &str) -> Result<Option<PathBuf>, CorpusError> {
+    let stem = recording.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let Some((entities, _)) = stem.rsplit_once('_') else { return Ok(None) };
     let own = recording.with_file_name(format!("{entities}_{suffix}.tsv"));
     if own.is_file() {
-        return Some(own);
+        return Ok(Some(own));
     }
     if !stem.starts_with("sub-") {
-        return None;
+        return Ok(None);
     }
     let entities: Vec<&str> = entities.split('_').collect();
-    let mut above = recording.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
-    above.find_map(|folder| inherited(folder, &entities, suffix))
+    let above = recording.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
+    let mut fitting = above.map(|folder| inherited(folder, &entities, suffix));
+    match fitting.find(|fitting| !fitting.is_empty()).unwrap_or_default().as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(only.clone())),
+        [one, other, ..] => {
+            Err(CorpusError::TwoTables { path: recording.to_owned(), tables: [one, other].map(PathBuf::clone) })
+        }
+    }
 }
 
-/// Of the tables in a folder that speak of no other entity, the one that speaks of most.
-fn inherited(folder: &Path, entities: &[&str], suffix: &str) -> Option<PathBuf> {
-    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+/// Of the tables in a folder that speak of no other entity, those that speak of most, by name.
+fn inherited(folder: &Path, entities: &[&str], suffix: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let fits = |name: &String| {
         let stem = name.strip_suffix(".tsv")?.strip_suffix(suffix)?;
         let own: Vec<&str> = stem.split('_').filter(|entity| !entity.is_empty()).collect();
         own.iter().all(|entity| entities.contains(entity)).then_some(own.len())
     };
-    let fitting = names.filter_map(|name| Some((fits(&name)?, name)));
-    fitting.max().map(|(_, name)| folder.join(name))
+    let mut fitting: Vec<(usize, String)> = names.filter_map(|name| Some((fits(&name)?, name))).collect();
+    let most = fitting.iter().map(|(entities, _)| *entities).max();
+    fitting.retain(|(entities, _)| Some(*entities) == most);
+    fitting.sort();
+    fitting.into_iter().map(|(_, name)| folder.join(name)).collect()
 }
 
 /// Whether marks of a body signal are trials, which last; else one without a duration is a beat.
@@ -101,8 +115,27 @@ impl EventRules<'_> {
                 place: place(),
             })
         };
-        table.rows().filter_map(|row| event(row).transpose()).collect()
+        let read = |row: Row<'_>| Ok(event(row)?.map(|event| (row.line(), event)));
+        let events: Vec<(usize, Event)> =
+            table.rows().filter_map(|row| read(row).transpose()).collect::<Result<_, CorpusError>>()?;
+        one_class_each(path, &events)?;
+        Ok(events.into_iter().map(|(_, event)| event).collect())
     }
+}
+
+/// Refuses two classes for one stretch of a recording.
+fn one_class_each(path: &Path, events: &[(usize, Event)]) -> Result<(), CorpusError> {
+    let mut first: BTreeMap<[Option<u64>; 2], (usize, u16)> = BTreeMap::new();
+    for &(line, Event { onset, duration_s, class }) in events {
+        let (Onset::Seconds(onset_s), Some(class)) = (onset, class) else { continue };
+        // Equal numbers have equal bits once minus zero is zero.
+        let stretch = [Some(onset_s + 0.0), duration_s].map(|seconds| seconds.map(f64::to_bits));
+        let &mut (before, other) = first.entry(stretch).or_insert((line, class));
+        if other != class {
+            return Err(CorpusError::TwoClasses { path: path.to_owned(), lines: [before, line], onset_s });
+        }
+    }
+    Ok(())
 }
 
 /// The error that says that a word is in no list.
@@ -181,7 +214,8 @@ mod tests {
         let eeg = root.path().join("sub-01/eeg");
         std::fs::create_dir_all(&eeg).unwrap();
         let recording = eeg.join("sub-01_task-rest_run-1_eeg.edf");
-        let find = || beside(root.path(), &recording, "channels").map(|path| path.file_name().unwrap().to_owned());
+        let find =
+            || beside(root.path(), &recording, "channels").unwrap().map(|path| path.file_name().unwrap().to_owned());
         let write = |name: &str| std::fs::write(root.path().join(name), "name\n").unwrap();
         assert_eq!(find(), None);
         write("task-other_channels.tsv");
@@ -189,14 +223,17 @@ mod tests {
         assert_eq!(find().unwrap(), "channels.tsv");
         write("task-rest_channels.tsv");
         assert_eq!(find().unwrap(), "task-rest_channels.tsv");
+        write("run-1_channels.tsv");
+        let told = beside(root.path(), &recording, "channels").unwrap_err().to_string();
+        assert!(told.contains("run-1_channels.tsv and ") && told.contains("task-rest_channels.tsv"), "{told}");
         write("sub-01/eeg/sub-01_task-rest_channels.tsv");
         assert_eq!(find().unwrap(), "sub-01_task-rest_channels.tsv");
         write("sub-01/eeg/sub-01_task-rest_run-1_channels.tsv");
         assert_eq!(find().unwrap(), "sub-01_task-rest_run-1_channels.tsv");
         write("anna_channels.tsv");
         // Names that are not of BIDS inherit nothing.
-        assert_eq!(beside(root.path(), &eeg.join("anna_2.edf"), "events"), None);
-        let own = beside(root.path(), &root.path().join("anna_2.edf"), "channels").unwrap();
+        assert_eq!(beside(root.path(), &eeg.join("anna_2.edf"), "events").unwrap(), None);
+        let own = beside(root.path(), &root.path().join("anna_2.edf"), "channels").unwrap().unwrap();
         assert!(own.ends_with("anna_channels.tsv"));
     }
 
@@ -233,6 +270,23 @@ mod tests {
         assert_eq!(given, [Some(2.0), Some(2.0), Some(4.0)]);
         assert_eq!(durations(read(text, None, SignalKind::Ecg).unwrap()), [None, None, Some(4.0)]);
         assert_eq!(durations(read("onset\ttrial_type\n1\tT1\n", None, SignalKind::Ecg).unwrap()), [None]);
+    }
+
+    #[test]
+    fn one_stretch_has_one_class() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let classes = [("left", "T1"), ("right", "T2")]
+            .map(|(name, mark)| ClassMarks { name: name.into(), marks: vec![mark.into()] });
+        let meanings = Meanings { classes: &classes, unlabelled: &[], ignore: &[], unknown: Unknown::Ignore };
+        let rules = EventRules { kind: SignalKind::Eeg, column: "trial_type", meanings, duration_s: None };
+        let read = |rows: &str| {
+            std::fs::write(file.path(), format!("onset\tduration\ttrial_type\n{rows}")).unwrap();
+            rules.read(file.path())
+        };
+        let told = read("1\t4\tT1\n6\t4\tT1\n1.0\t4\tT2\n").unwrap_err().to_string();
+        assert!(told.contains("lines 2 and 4") && told.contains("1 s"), "{told}");
+        // What is ignored says nothing, and another stretch may begin at the same time.
+        assert_eq!(read("1\t4\tT1\n1\t4\tcue\n1\t3\tT2\n").unwrap().len(), 2);
     }
 
     #[test]

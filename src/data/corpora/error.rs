@@ -233,6 +233,26 @@ pub enum CorpusError {
         /// Where it stands.
         place: String,
     },
+    /// One stretch of a recording in two classes.
+    #[error("{}: lines {} and {} give two classes to the stretch from {onset_s} s", path.display(), lines[0], lines[1])]
+    #[diagnostic(help("keep one of the lines, or put the other's word into `ignore`"))]
+    TwoClasses {
+        /// The table.
+        path: PathBuf,
+        /// Where they stand.
+        lines: [usize; 2],
+        /// Where the stretch begins.
+        onset_s: f64,
+    },
+    /// Two tables of one folder that fit a recording equally.
+    #[error("{}: {} and {} fit it equally", path.display(), tables[0].display(), tables[1].display())]
+    #[diagnostic(help("name one of them like the recording, or remove it: BIDS allows one table a folder"))]
+    TwoTables {
+        /// The recording.
+        path: PathBuf,
+        /// The tables.
+        tables: [PathBuf; 2],
+    },
     /// A recording without its table of events.
     #[error("{}: no `_events.tsv` belongs to it", path.display())]
     #[diagnostic(help("put the table beside the recording, or add `{id}` to the corpus's `exclude`"))]

@@ -169,6 +169,13 @@ impl Folder {
         let example = "such as \"{subject}_{run}.edf\" or \"sub-{subject}/eeg/sub-{subject}_task-*_eeg.edf\"";
         let wrong = |fault: String| Self::wrong("pattern", format!("`{}`: {fault}", self.pattern), example);
         let pattern = Pattern::parse(&self.pattern).map_err(wrong)?;
+        if !self.sessions.is_empty() && !pattern.has(Field::Session) {
+            return Err(Self::wrong(
+                "sessions",
+                "names, but no `{session}` in `pattern`",
+                "`{session}` there, or no names",
+            ));
+        }
         match (self.labels == LabelSource::Path, pattern.has(Field::Class)) {
             (true, false) => Err(wrong("no `{class}`, but `labels` is \"path\"".to_owned())),
             (false, true) => {
@@ -299,7 +306,7 @@ impl Folder {
         }
     }
 
-    fn channels_tsv(&self, of: &RecordingRef) -> Option<PathBuf> {
+    fn channels_tsv(&self, of: &RecordingRef) -> Result<Option<PathBuf>, CorpusError> {
         bids::beside(&self.root, &of.path, "channels")
     }
 
@@ -423,7 +430,7 @@ impl Corpus for Folder {
         let labels = Labels { path: &of.path, header };
         let all = self.channels.iter().any(|name| name == ALL);
         let picked = if all { labels.every()? } else { labels.pick_all(&self.channels, &self.aliases)? };
-        let table = match self.channels_tsv(of) {
+        let table = match self.channels_tsv(of)? {
             Some(path) => ChannelTable { rows: bids::channels(&path)?, path },
             None => ChannelTable { path: PathBuf::new(), rows: BTreeMap::new() },
         };
@@ -438,7 +445,7 @@ impl Corpus for Folder {
     fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
         match (self.labels, &of.state) {
             (LabelSource::Annotations, _) => self.marks(of, recording),
-            (LabelSource::EventsTsv, _) => match bids::beside(&self.root, &of.path, "events") {
+            (LabelSource::EventsTsv, _) => match bids::beside(&self.root, &of.path, "events")? {
                 Some(path) => self.rules().read(&path),
                 None => Err(CorpusError::NoEventsTable { path: of.path.clone(), id: of.id.clone() }),
             },
@@ -466,13 +473,14 @@ impl Corpus for Folder {
     }
 
     fn side_files(&self, of: &RecordingRef) -> Vec<PathBuf> {
+        // Where two tables fit, `events` and `leads` say so.
         let marks = match self.labels {
             LabelSource::Annotations if self.annotator != REFERENCE => Some(of.path.with_extension(&self.annotator)),
-            LabelSource::EventsTsv => bids::beside(&self.root, &of.path, "events"),
+            LabelSource::EventsTsv => bids::beside(&self.root, &of.path, "events").ok().flatten(),
             LabelSource::Participants => Some(self.root.join("participants.tsv")),
             LabelSource::Annotations | LabelSource::Path => None,
         };
-        marks.into_iter().chain(self.channels_tsv(of)).collect()
+        marks.into_iter().chain(self.channels_tsv(of).ok().flatten()).collect()
     }
 }
 
