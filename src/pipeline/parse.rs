@@ -154,8 +154,8 @@ impl Pipeline {
             note: sections.plain("note", String::new())?,
             kind,
             seeds: seeds(sections, seed)?,
-            store: sections.plain("store", PathBuf::from(format!("stores/{name}.h5")))?,
-            folder: sections.plain("folder", PathBuf::from(format!("runs/{name}")))?,
+            store: place(sections, "store", format!("stores/{name}.h5"))?,
+            folder: place(sections, "folder", format!("runs/{name}"))?,
             split,
             scope,
             rejects: sections.plain("rejects", RejectScope::default())?,
@@ -324,6 +324,18 @@ fn check_corpus(corpus: &dyn Corpus, sections: &Sections<'_, '_>) -> Result<(), 
     })
 }
 
+/// A path of the pipeline; an empty one would be the folder in which the program runs.
+fn place(sections: &Sections<'_, '_>, key: &str, default: String) -> Result<PathBuf, ConfigError> {
+    let place: PathBuf = sections.plain(key, default.into())?;
+    match sections.value(key) {
+        Some(value) if place.as_os_str().is_empty() => {
+            let message = format!("`{key}` is empty");
+            Err(ConfigError::at(value.span(), message).with_help("name a place, or leave the key out"))
+        }
+        _ => Ok(place),
+    }
+}
+
 /// Samples of a window.
 fn window_samples(recipe: &Recipe, corpus: &dyn Corpus) -> usize {
     seconds_to_samples(recipe.window_s, recipe.store_rate_hz(corpus.rate_hz())) as usize
@@ -474,6 +486,7 @@ mod tests {
     #[test]
     fn faults_are_told_at_their_line_with_a_remedy() {
         for (more, line, message, help) in [
+            ("store = \"\"", 3, "`store` is empty", "leave the key out"),
             ("[objectiv]\nname = \"sacl\"", 3, "unknown section `objectiv`", "`objective`"),
             ("[objective]\nname = \"sack\"", 4, "unknown objective `sack`", "`sacl`"),
             ("[preprocess]\norder = 4\nhigh_hertz = 40", 5, "unknown key `high_hertz`", "high_hz"),

@@ -55,10 +55,7 @@ pub enum TableFault {
     },
     /// A column that is needed and not there.
     #[error("there is no column `{name}` among {}", found.join(", "))]
-    #[diagnostic(help("{}", near.as_ref().map_or_else(
-        || "add the column, or name another one where the settings have a key for it".to_owned(),
-        |near| format!("did you mean `{near}`? name it where the settings have a key for it, or correct the table"),
-    )))]
+    #[diagnostic(help("{}", column_remedy(found, near.as_deref())))]
     Column {
         /// Its name.
         name: String,
@@ -69,7 +66,11 @@ pub enum TableFault {
     },
     /// A cell that is not what its column holds.
     #[error("line {line}, column {column} (`{name}`): `{found}` is no {expected}")]
-    #[diagnostic(help("correct the cell; what is not known is `n/a`"))]
+    #[diagnostic(help("{}", if found.is_empty() || found.eq_ignore_ascii_case("n/a") {
+        "this cell cannot be left open: fill it in, or take out the line"
+    } else {
+        "correct the cell; what is not known is `n/a`"
+    }))]
     Cell {
         /// Line, from 1.
         line: usize,
@@ -82,6 +83,19 @@ pub enum TableFault {
         /// What should.
         expected: &'static str,
     },
+}
+
+/// How a table comes to the column it lacks.
+fn column_remedy(found: &[String], near: Option<&str>) -> String {
+    match (found, near) {
+        ([only], _) if only.contains([',', ';']) => {
+            "the cells of the table are parted by commas or semicolons: part them by tabs".to_owned()
+        }
+        (_, Some(near)) => {
+            format!("did you mean `{near}`? name it where the settings have a key for it, or correct the table")
+        }
+        (_, None) => "add the column, or name another one where the settings have a key for it".to_owned(),
+    }
 }
 
 /// A table of text.
@@ -256,6 +270,19 @@ mod tests {
             panic!()
         };
         assert_eq!(near.as_deref(), Some("value"));
+    }
+
+    #[test]
+    fn remedies_fit_the_fault() {
+        let help = |fault: FormatError| miette::Diagnostic::help(&fault).unwrap().to_string();
+        let commas = table("onset,duration\n1,2\n").unwrap();
+        assert!(help(commas.needed("onset").unwrap_err()).contains("part them by tabs"));
+        let capital = table("Onset\tduration\n1\t2\n").unwrap();
+        assert!(help(capital.needed("onset").unwrap_err()).contains("`Onset`"));
+        let open = table("onset\tduration\nn/a\t2\n").unwrap();
+        let row = open.rows().next().unwrap();
+        assert!(help(row.wrong(0, "onset in seconds")).contains("cannot be left open"));
+        assert!(help(row.wrong(1, "word")).contains("what is not known"));
     }
 }
 

@@ -143,7 +143,7 @@ pub enum PreprocessError {
         remedy: Option<String>,
     },
     /// Recordings that cannot be used: all of them, so that they can be mended in one go.
-    #[error("{} of {recordings} recordings failed, no store was made:{}", failures.len(), listed(failures))]
+    #[error("{} of {recordings} recordings failed, nothing was written:{}", failures.len(), listed(failures))]
     #[diagnostic(help(
         "mend these files or add them to the corpus's `exclude`; `allow_failed = true` in [preprocess] goes on without \
          them, and every later table names them"

@@ -34,7 +34,16 @@ impl Choice for Shares {
 impl Plan for Shares {
     fn draw(&self, table: &WindowTable, context: &DrawContext<'_>) -> Result<Vec<Split>, SplitError> {
         let in_range = |share: f64| share > 0.0 && share < 1.0;
-        if !in_range(self.validation) || !in_range(self.test) || self.validation + self.test >= 1.0 {
+        for (key, share) in [("validation", self.validation), ("test", self.test)] {
+            if !in_range(share) {
+                return Err(SplitError::Setting {
+                    plan: Self::NAME,
+                    message: format!("{key} = {share} is no share of the people"),
+                    help: format!("{key} lies between 0 and 1, such as 0.2: nothing is tuned or judged without people"),
+                });
+            }
+        }
+        if self.validation + self.test >= 1.0 {
             return Err(SplitError::Setting {
                 plan: Self::NAME,
                 message: format!("shares {} and {} leave nobody to train on", self.validation, self.test),
