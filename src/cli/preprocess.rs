@@ -153,7 +153,7 @@ fn remarks(resampled: &[Resampled], dropped: Dropped, warnings: &[String]) -> St
 }
 
 fn mixed(mixtures: &[Mixture]) -> String {
-    mixtures.iter().map(|mixture| format!("  mixed: {mixture}\n")).collect()
+    mixtures.iter().map(|mixture| format!("  mixed: {mixture}\n")).collect::<Vec<_>>().concat()
 }
 
 fn files(failed: &[FailedFile]) -> impl Iterator<Item = (&String, &String)> {

@@ -277,7 +277,7 @@ struct Marks {
     clock: Stopwatch,
     stop: OnceLock<Arc<AtomicBool>>,
     /// Step and time since the clock began.
-    marks: Mutex<Vec<(u64, f64)>>,
+    times: Mutex<Vec<(u64, f64)>>,
 }
 
 /// What was timed.
@@ -299,7 +299,7 @@ impl Counted {
 impl Pace {
     fn new(outer: &Watch) -> Self {
         let clock = outer.stopwatch();
-        Self(Arc::new(Marks { outer: outer.clone(), clock, stop: OnceLock::new(), marks: Mutex::new(Vec::new()) }))
+        Self(Arc::new(Marks { outer: outer.clone(), clock, stop: OnceLock::new(), times: Mutex::new(Vec::new()) }))
     }
 
     fn watch(&self) -> Watch {
@@ -311,7 +311,7 @@ impl Pace {
 
     /// What was timed, the first steps left out where there are others.
     fn counted(&self) -> Counted {
-        let marks = self.0.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let marks = self.0.times.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(&last) = marks.last() else { return Counted { first: 0, last: 0, seconds: 0.0 } };
         let warm = marks.get(WARM_UP as usize - 1).filter(|warm| warm.0 < last.0);
         let first = warm.copied().unwrap_or((0, 0.0));
@@ -323,7 +323,7 @@ impl Progress for Marks {
     fn begin(&self, _what: &str, _total: u64, _unit: &str) {}
     fn advance(&self, done: u64, _note: &str) {
         let now = self.clock.elapsed().as_secs_f64();
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marks = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         marks.push((done, now));
         let since = marks.get(WARM_UP as usize - 1).map_or(0.0, |first| now - first.1);
         let enough = done >= STEPS || since > SECONDS || self.outer.check().is_err();
@@ -344,7 +344,7 @@ mod tests {
         let outer = Watch::default();
         let pace = Pace::new(&outer);
         let watch = pace.watch();
-        *pace.0.marks.lock().unwrap() = vec![(1, 10.0), (2, 11.0), (3, 11.5), (4, 12.0)];
+        *pace.0.times.lock().unwrap() = vec![(1, 10.0), (2, 11.0), (3, 11.5), (4, 12.0)];
         assert_eq!(pace.counted().per_step(), 0.5);
         watch.progress().advance(5, "");
         assert!(watch.check().is_ok());

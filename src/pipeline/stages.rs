@@ -99,14 +99,13 @@ impl<'a> Run<'a> {
         let Drawn { people, splits, .. } = drawn;
         tell_splits(&splits, means);
         let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };
-        let folder = match taken_up {
-            Some(folder) => folder,
-            None => {
-                let existing = if existing == Existing::Overwrite { existing } else { Existing::Refuse };
-                let folder = RunFolder::create(&pipeline.folder, existing, &means.command)?;
-                folder.write_pipeline(&pipeline.to_toml())?;
-                folder
-            }
+        let folder = if let Some(folder) = taken_up {
+            folder
+        } else {
+            let existing = if existing == Existing::Overwrite { existing } else { Existing::Refuse };
+            let folder = RunFolder::create(&pipeline.folder, existing, &means.command)?;
+            folder.write_pipeline(&pipeline.to_toml())?;
+            folder
         };
         folder.write_splits(&splits.iter().map(Split::proof).collect::<Vec<_>>())?;
         let mut journal = folder.journal()?;

@@ -104,7 +104,9 @@ impl Verifier {
     fn manifest(&mut self) {
         match self.folder.changed_files() {
             Ok(changed) => {
-                changed.iter().for_each(|name| self.note(name, "changed, added or lost", "as the manifest says"));
+                for name in &changed {
+                    self.note(name, "changed, added or lost", "as the manifest says");
+                }
                 self.looked_at("manifest.json: SHA-256 of every file of the run");
             }
             Err(error) => self.note("manifest.json", error.to_string(), "the seal of a finished run"),
@@ -194,7 +196,9 @@ impl Verifier {
             (n != test || rows.len() != test).then(|| (place, found, format!("{test} windows, each once")))
         });
         let wrong: Vec<_> = wrong.collect();
-        wrong.into_iter().for_each(|(place, found, expected)| self.note(place, found, expected));
+        for (place, found, expected) in wrong {
+            self.note(place, found, expected);
+        }
         self.looked_at(format!(
             "predictions.csv: {} predictions, every test row once an arm and seed",
             table.rows.len()

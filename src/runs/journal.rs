@@ -59,8 +59,9 @@ impl Journal {
         let Some((index, old)) = text.lines().enumerate().find_map(|(index, line)| Some((index, same(line)?))) else {
             return self.append(new);
         };
-        let says =
-            |entry: &Map<String, Value>| Map::from_iter(entry.clone().into_iter().filter(|(key, _)| key != "time"));
+        let says = |entry: &Map<String, Value>| -> Map<String, Value> {
+            entry.clone().into_iter().filter(|(key, _)| key != "time").collect()
+        };
         if says(&old) == says(&new) {
             return Ok(());
         }

@@ -31,7 +31,7 @@ impl Manifest {
     pub(super) fn of(folder: &Path, skip: &[&str]) -> Result<Self, RunError> {
         let mut files = BTreeMap::new();
         collect(folder, "", &mut files)?;
-        skip.iter().for_each(|name| drop(files.remove(*name)));
+        files.retain(|name, _| !skip.contains(&name.as_str()));
         Ok(Self { schema: SCHEMA, tool_version: env!("CARGO_PKG_VERSION").to_owned(), time: stamp(), files })
     }
 

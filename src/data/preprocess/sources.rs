@@ -93,7 +93,9 @@ fn whole_and_rest(path: &Path, skip: u64) -> io::Result<(String, String)> {
             0 => break,
             n => {
                 whole.update(&piece[..n]);
-                rest.iter_mut().for_each(|rest| rest.update(&piece[..n]));
+                if let Some(rest) = &mut rest {
+                    rest.update(&piece[..n]);
+                }
             }
         }
     }

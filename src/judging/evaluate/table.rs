@@ -382,9 +382,9 @@ fn write_aligned(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Resu
         }
         for line in lines {
             let mut text = line.first().map(|cell| format!("{cell:<width$}", width = widths[0])).unwrap_or_default();
-            for column in first..end {
+            for (column, &width) in widths.iter().enumerate().take(end).skip(first) {
                 let cell = line.get(column).map_or("", String::as_str);
-                let _ = write!(text, "  {cell:>width$}", width = widths[column]);
+                let _ = write!(text, "  {cell:>width$}");
             }
             writeln!(f, "{}", text.trim_end())?;
         }

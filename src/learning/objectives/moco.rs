@@ -217,10 +217,11 @@ impl MocoObjective {
         }
         Ok(sum.expect("there is at least one view of queries"))
     }
+}
 
-    fn misfit(&self, found: usize) -> ObjectiveError {
-        ObjectiveError::Views { needed: 2, found }
-    }
+/// Of a batch that has not two views of each window.
+fn misfit(found: usize) -> ObjectiveError {
+    ObjectiveError::Views { needed: 2, found }
 }
 
 impl Objective for MocoObjective {
@@ -234,7 +235,7 @@ impl Objective for MocoObjective {
 
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {
         let ([first, second], [rows_1, rows_2]) = (batch.views.as_slice(), batch.rows.as_slice()) else {
-            return Err(self.misfit(batch.views.len()));
+            return Err(misfit(batch.views.len()));
         };
         let key_2 = self.keys(second, 1, step)?;
         let query_1 = self.queries(first, step.parameters)?;
@@ -273,12 +274,12 @@ impl Objective for MocoObjective {
             (true, 4) => {
                 self.compare(&[Pairs { key: &key(3), ..pair(0, 3) }, Pairs { key: &key(2), ..pair(1, 2) }], step)
             }
-            _ => Err(self.misfit(unit.len())),
+            _ => Err(misfit(unit.len())),
         }
     }
 
     fn after_step(&mut self, batch: &Batch, loss: &Loss, parameters: &mut Parameters) -> Result<(), ObjectiveError> {
-        let [first, second] = batch.rows.as_slice() else { return Err(self.misfit(batch.rows.len())) };
+        let [first, second] = batch.rows.as_slice() else { return Err(misfit(batch.rows.len())) };
         let rows = if self.settings.symmetric { [second.as_slice(), first].concat() } else { second.clone() };
         self.contrast.after_step(loss.keys.as_ref(), &rows, parameters)
     }

@@ -217,16 +217,13 @@ impl PirlObjective {
     fn changed(&self, views: &[Tensor], parameters: &Parameters) -> Result<Changed, ObjectiveError> {
         let (weights, heads) = (parameters.encoder.weights(), parameters.heads.weights());
         let n = views.first().ok_or(ObjectiveError::Views { needed: 2, found: 1 })?.dim(0)?;
-        match &self.puzzle {
-            Some(puzzle) => {
-                let (embedding, _) = puzzle.encoder.embed(&Tensor::cat(views, 0)?, &weights, Mode::TRAIN)?;
-                Ok(Changed { projection: self.heads.g(&embedding, n, &heads)?, whole: None })
-            }
-            None => {
-                let (embedding, statistics) = self.encoder.embed(&views[0], &weights, Mode::TRAIN)?;
-                let projection = self.heads.g(&embedding, n, &heads)?;
-                Ok(Changed { projection, whole: Some((embedding, statistics)) })
-            }
+        if let Some(puzzle) = &self.puzzle {
+            let (embedding, _) = puzzle.encoder.embed(&Tensor::cat(views, 0)?, &weights, Mode::TRAIN)?;
+            Ok(Changed { projection: self.heads.g(&embedding, n, &heads)?, whole: None })
+        } else {
+            let (embedding, statistics) = self.encoder.embed(&views[0], &weights, Mode::TRAIN)?;
+            let projection = self.heads.g(&embedding, n, &heads)?;
+            Ok(Changed { projection, whole: Some((embedding, statistics)) })
         }
     }
 

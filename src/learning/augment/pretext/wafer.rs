@@ -15,6 +15,10 @@ use super::{Pretext, resample};
 /// `kahng2021wapirl`; the forms for signals are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::unsafe_derive_deserialize,
+    reason = "the only unsafe is inside ndarray's macro `s!`; this is a plain word"
+)]
 pub enum WaferMap {
     /// Half to all of the window, brought back to its length.
     Crop,
