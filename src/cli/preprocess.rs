@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::base::Watch;
 use crate::data::preprocess::{Dropped, Failure as FailedFile, Forecast, Mixture, Resampled, Summary};
 use crate::pipeline::{LabelCount, Means, Pipeline, Stale, label_counts, outlook, prepare};
-use crate::signal::FailedRecording;
+use crate::signal::{ExcludedRecording, FailedRecording};
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -44,6 +44,8 @@ struct Standing {
     windows: usize,
     classes: Vec<LabelCount>,
     mixtures: Vec<Mixture>,
+    /// Recordings that the corpus's settings left out of it.
+    excluded: Vec<ExcludedRecording>,
     /// Recordings that are missing in it.
     failed: Vec<FailedRecording>,
     /// True: the store was there already.
@@ -68,6 +70,7 @@ impl Preprocess {
                 windows: prepared.store.table().rows.len(),
                 classes: label_counts(&prepared.store),
                 mixtures: Mixture::in_store(&prepared.store),
+                excluded: prepared.store.table().excluded.clone(),
                 failed: prepared.store.table().failed.clone(),
                 kept: true,
             }),

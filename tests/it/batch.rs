@@ -105,6 +105,7 @@ fn failures_that_are_allowed_are_named_by_the_summary_the_store_and_whoever_take
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json["failed"].as_array().unwrap().len(), 4, "{json}");
         assert!(json["mixtures"].is_array(), "{json}");
+        assert!(json["excluded"].as_array().unwrap().iter().all(|one| one["reason"].is_string()), "{json}");
     }
 }
 
