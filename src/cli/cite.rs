@@ -75,6 +75,6 @@ mod tests {
     fn each_source_comes_once_with_all_who_cite_it() {
         let page = Bibliography::of([("sacl", &["he2020moco"][..]), ("moco", &["he2020moco"])].into_iter()).page();
         assert!(page.starts_with("% sacl, moco\n@inproceedings{he2020moco,"), "{page}");
-        assert_eq!(page.matches("@").count(), 1);
+        assert_eq!(page.matches('@').count(), 1);
     }
 }

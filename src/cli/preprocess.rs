@@ -189,7 +189,7 @@ fn grouped(warnings: &[String]) -> Vec<String> {
 
 /// At the very end, where they cannot be missed.
 fn failed_lines<'a>(failed: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    failed.map(|(id, reason)| format!("  failed, not in the store: {id}: {reason}\n")).collect()
+    failed.map(|(id, reason)| format!("  failed, not in the store: {id}: {reason}\n")).collect::<Vec<_>>().concat()
 }
 
 /// What making the store would take.

@@ -10,7 +10,7 @@ use crate::data::preprocess::{
     DataDifference, Forecast, PreprocessError, Summary, data_differ, forecast, listing_differs, resolved_json,
     write_store,
 };
-use crate::data::store::Store;
+use crate::data::store::{Store, StoreError, StoreFault};
 use crate::error::Error;
 use crate::signal::SubjectId;
 
@@ -93,6 +93,8 @@ fn standing(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Option<S
     match (found, stale) {
         (Ok(store), _) => Ok(Some(declared(pipeline, store))),
         (Err(error), Stale::Refuse) => Err(error),
+        // Whatever it is, nobody asked for it to be lost: it may be a recording.
+        (Err(error), Stale::Overwrite) if is_no_store(&error) => Err(error),
         (Err(error), Stale::Overwrite) => {
             // A request to stop is no fault of the store.
             means.watch.check().map_err(PreprocessError::from)?;
@@ -100,6 +102,10 @@ fn standing(pipeline: &Pipeline, stale: Stale, means: &Means) -> Result<Option<S
             Ok(None)
         }
     }
+}
+
+fn is_no_store(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError { fault: StoreFault::NoStore | StoreFault::NoFile, .. }))
 }
 
 /// The store that is there, when the pipeline's recipe made it.

@@ -209,7 +209,7 @@ mod tests {
         // tensorboard 2.21, its RecordWriter: Event(wall_time=1.5, step=300), one value (tag "loss", simple_value 1.5)
         let golden = "1b000000000000001a0d9e1309000000000000f83f10ac022a0d0a0b0a046c6f7373150000c03f11f2d763";
         let written = record(&event(1.5, 300, &[("loss".to_owned(), 1.5)]));
-        assert_eq!(written.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), golden);
+        assert_eq!(written.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(), golden);
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod tests {
         let golden = "934e554d5059010076007b276465736372273a20273c6634272c2027666f727472616e5f6f72646572273a2046616c73652c20\
             277368617065273a2028312c2033292c207d";
         let bytes = npy(&ndarray::array![[1.0, -2.5, 3.0]]);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         assert!(hex.starts_with(golden), "{hex}");
         assert!(hex.ends_with("0a0000803f000020c000004040"), "{hex}");
         assert_eq!(bytes.len(), 128 + 12);

@@ -248,8 +248,8 @@ fn two_thousand_small_recordings_end_with_a_correct_list() {
 
 /// An EDF file of two channels and no samples but a hole of 3.2 GB.
 fn huge_edf(path: &Path) {
-    let mut header = format!("{:<8}{:<80}{:<80}", "0", "X", "X") + "01.01.2401.01.01";
-    header += &format!("{:<8}{:<44}{:<8}{:<8}{:<4}", 768, "", 5_000_000, 1, 2);
+    let names = format!("{:<8}{:<80}{:<80}", "0", "X", "X");
+    let mut header = names + "01.01.2401.01.01" + &format!("{:<8}{:<44}{:<8}{:<8}{:<4}", 768, "", 5_000_000, 1, 2);
     for (width, words) in [
         (16, ["C3", "C4"]),
         (80, ["", ""]),
@@ -363,4 +363,17 @@ fn overwrite_makes_a_store_with_damaged_samples_anew_and_keeps_a_sound_one() {
     let again = biossl(&overwrite);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert!(fs::read(&path).unwrap() == sound, "the store is made as it was");
+}
+
+#[test]
+fn overwrite_never_replaces_what_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let path = folder.path().join("tiny.h5");
+    fs::copy(fixture("mitdb/100").with_extension("dat"), &path).unwrap();
+    let recording = fs::read(&path).unwrap();
+    let refused = biossl(&["preprocess", &pipeline, "--overwrite"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("never a file that is none"), "{}", stderr(&refused));
+    assert!(fs::read(&path).unwrap() == recording, "it is as it was");
 }

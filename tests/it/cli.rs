@@ -434,10 +434,11 @@ fn endless_edf(path: &Path) {
         ("30000", 8),
         ("", 32),
     ];
-    let header: String = fields.iter().map(|(text, width)| format!("{text:<0$}", *width)).collect();
+    let header = fields.iter().map(|(text, width)| format!("{text:<0$}", *width)).collect::<Vec<_>>().concat();
     assert_eq!(header.len(), 512);
-    std::fs::write(path, header).unwrap();
-    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(512 + 1_000_000 * 60_000).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).unwrap();
+    std::io::Write::write_all(&mut file, header.as_bytes()).unwrap();
+    file.set_len(512 + 1_000_000 * 60_000).unwrap();
 }
 
 /// Whether whoever started the tests had them ignore a signal, as a shell does with SIGINT for what runs behind it;

@@ -52,7 +52,7 @@ pub enum StoreFault {
     NoFile,
     /// Another program's file.
     #[error("no store: it does not begin with `{0}`, nor is it HDF5 whose `format` is `{0}`", super::schema::FORMAT)]
-    #[diagnostic(help("make a store with `biossl preprocess PIPELINE`, under another name or with `--overwrite`"))]
+    #[diagnostic(help("give `store` another path: `--overwrite` replaces stores, never a file that is none"))]
     NoStore,
     /// A store of another schema version.
     #[error("store of schema version {found}; this program reads version {known}")]

@@ -134,7 +134,7 @@ fn probabilities_are_judged_by_seed() {
     let found = count(&[judged("a", (1, 0, 1), &[0, 1]), judged("a", (2, 0, 1), &[0, 1])], 1).unwrap();
     // 0.75 for left always: right half of the time.
     let value = |metric: &str, class| found.score("a", metric, class).unwrap().value.unwrap();
-    assert_eq!((value("ece", None), value("brier", None)), (0.25, (0.125 + 1.125) / 2.0));
+    assert_eq!((value("ece", None), value("brier", None)), (0.25, f64::midpoint(0.125, 1.125)));
     assert_eq!(value("auroc", Some("left")), 0.5);
     assert!(found.to_string().contains("AUROC right"));
 }

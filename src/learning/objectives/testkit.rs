@@ -272,9 +272,9 @@ fn gradients_agree_with_central_differences() {
             built.score(&views, &lists, &rows, &rule()).total
         };
         let (queries, dim) = (member.expects().queries, member.expects().dim);
-        for moved in 0..queries {
-            let (_, gradient) = loss_and_gradient(|view| at(moved, view), &views[moved]);
-            let values: Vec<f64> = views[moved].flatten_all().unwrap().to_vec1().unwrap();
+        for (moved, query) in views.iter().enumerate().take(queries) {
+            let (_, gradient) = loss_and_gradient(|view| at(moved, view), query);
+            let values: Vec<f64> = query.flatten_all().unwrap().to_vec1().unwrap();
             let gradient: Vec<f64> = gradient.concat();
             for i in (0..values.len()).step_by(97) {
                 let value = |by: f64| {

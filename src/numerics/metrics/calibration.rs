@@ -79,8 +79,8 @@ mod tests {
     fn rows_without_score_do_not_count_and_no_row_is_undefined() {
         let classes = Classes::new(&["a", "b", "q"].map(str::to_owned), &[2]);
         let mut predictions = of(&[0, 1, 2], array![[0.75, 0.25, 0.0], [0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]);
-        assert_eq!(brier(&predictions, &classes), Some((2.0 * 0.0625 + 0.5) / 2.0));
-        assert_eq!(expected_error(&predictions, &classes), Some(((1.0 - 0.75_f64).abs() + 0.5) / 2.0));
+        assert_eq!(brier(&predictions, &classes), Some(f64::midpoint(2.0 * 0.0625, 0.5)));
+        assert_eq!(expected_error(&predictions, &classes), Some(f64::midpoint((1.0 - 0.75_f64).abs(), 0.5)));
         assert_eq!(auroc(&predictions, &classes, 1), Some(1.0));
         predictions.truth = vec![2; 3];
         assert_eq!(brier(&predictions, &classes).or(expected_error(&predictions, &classes)), None);

@@ -163,7 +163,7 @@ fn fields(mut message: &[u8]) -> Vec<(u64, u64, &[u8])> {
             5 => 4,
             other => panic!("wire type {other}"),
         };
-        let number = if key & 7 == 0 { varint(&mut message) } else { 0 };
+        let number = if key.is_multiple_of(8) { varint(&mut message) } else { 0 };
         let (inside, rest) = message.split_at(length);
         let fixed = if key & 7 == 5 { u64::from(u32::from_le_bytes(inside.try_into().unwrap())) } else { number };
         found.push((key >> 3, fixed, inside));
