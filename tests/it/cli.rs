@@ -206,7 +206,7 @@ fn page_of_the_pipeline_has_every_member_and_key() {
 
 #[test]
 fn ready_pipelines_are_understood_and_open_with_what_they_cost() {
-    for name in ["demo-ecg", "demo-eeg", "mitdb-sacl", "eegmmidb-sacl"] {
+    for name in ["demo-ecg", "demo-eeg", "mitdb-sacl", "eegmmidb-sacl", "svdb-own", "bids-motor", "edf-folder"] {
         let path = fixture("../pipelines").join(format!("{name}.toml"));
         let text = std::fs::read_to_string(&path).unwrap();
         for word in ["# What:", "Time:", "Memory:"] {
@@ -226,7 +226,7 @@ fn inspect_tells_what_is_in_an_ecg() {
     let path = fixture("mitdb/100");
     let found = json(&["inspect", path.to_str().unwrap(), "--json", "--subject", "anna"], 0);
     let keys: Vec<&str> = found.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["annotations", "channels", "duration_s", "format", "start", "subject", "warnings"]);
+    assert_eq!(keys, ["annotations", "channels", "duration_s", "format", "info", "start", "subject", "warnings"]);
     assert_eq!((found["format"].as_str(), found["subject"].as_str()), (Some("wfdb"), Some("anna")));
     assert!(found["start"].is_null());
     let channel = &found["channels"][0];

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn remedies_fit_the_fault() {
-        let help = |fault: FormatError| miette::Diagnostic::help(&fault).unwrap().to_string();
+        let help = |error: FormatError| miette::Diagnostic::help(&error.fault).unwrap().to_string();
         let commas = table("onset,duration\n1,2\n").unwrap();
         assert!(help(commas.needed("onset").unwrap_err()).contains("part them by tabs"));
         let capital = table("Onset\tduration\n1\t2\n").unwrap();
