@@ -28,7 +28,7 @@ pub struct Projections<'a> {
     pub slots: &'a [u32],
 }
 
-/// What [`Objective::score`] gives.
+/// What [`Objective::score`](super::Objective::score) gives.
 pub struct Score {
     /// The scalar whose gradient is taken.
     pub total: Tensor,
