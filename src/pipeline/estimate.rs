@@ -14,9 +14,10 @@ use crate::learning::nn::Group;
 use crate::learning::train::{Monitored, PretrainData, PretrainOrder, Record, TrainError, pretrain, supervised_batch};
 use crate::numerics::metrics::Classes;
 
+use super::arms::Arm;
 use super::error::PipelineError;
 use super::means::Means;
-use super::parse::{Arm, Pipeline};
+use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
 
@@ -155,7 +156,7 @@ impl Timed<'_> {
         let pipeline = self.pipeline;
         let order = PretrainOrder {
             encoder: &pipeline.encoder,
-            objective: &pipeline.objective,
+            objective: &arm.objective,
             awareness: arm.awareness,
             augment: &pipeline.augment,
             settings: pipeline.train.clone(),

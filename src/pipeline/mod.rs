@@ -3,6 +3,7 @@
 //! Invariant: sections of the file are rooms, and each room gets its own section only; nothing here computes. Start
 //! reading at [`Pipeline`].
 
+mod arms;
 mod compare;
 mod cuts;
 mod embeddings;
@@ -21,6 +22,7 @@ mod text;
 mod verify;
 mod views;
 
+pub use arms::Arm;
 pub use compare::compare;
 pub use embeddings::{Embedded, EncoderSource, embed_store};
 pub use error::PipelineError;
@@ -28,7 +30,7 @@ pub use estimate::{Estimate, estimate};
 pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
 pub use outside::{Seen, admit};
-pub use parse::{Arm, Pipeline};
+pub use parse::Pipeline;
 pub use predict::{Cutting, PredictRequest, Predicted, PredictedWindow, predict};
 pub use prepare::{LabelCount, Prepared, Stale, existing, label_counts, outlook, prepare};
 pub use stages::{PretrainedFile, Run, draw, finished};

@@ -1,6 +1,7 @@
 //! A pipeline's words become settings: each section is laid over its room's defaults, every fault with its place.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
@@ -10,21 +11,18 @@ use crate::data::corpora::{CORPORA, Corpus, CorpusError};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
 use crate::judging::downstream::{DOWNSTREAM, Downstream};
-use crate::judging::evaluate::{
-    ArmName, END_TO_END, END_TO_END_TUNED, EvaluateError, EvaluateSettings, MAJORITY, RANDOM, WayName, arm_names,
-};
+use crate::judging::evaluate::{ArmName, EvaluateError, EvaluateSettings, WayName, arm_names};
 use crate::learning::augment::AugmentationConfig;
-use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::nn::{ENCODERS, EncoderConfig};
-use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
+use crate::learning::objectives::ObjectiveConfig;
 use crate::learning::train::{DeclaredPool, PretrainSettings, Scope, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::seconds_to_samples;
 
+use super::arms::{Arm, Arms};
 use super::cuts::check_cuts;
 use super::error::PipelineError;
-use super::scope;
-use super::section::{Sections, table_in};
+use super::section::Sections;
 use super::text::{PipelineText, Place};
 use super::views::{check_recipe_windows, default_augment};
 
@@ -48,9 +46,6 @@ const SECTIONS: [&str; 17] = [
     "downstream",
     "evaluate",
 ];
-
-/// Controls stand beside the arms in every table, under these names.
-const CONTROLS: [&str; 4] = [MAJORITY, RANDOM, END_TO_END, END_TO_END_TUNED];
 
 /// Keys that say where things lie and what to tell the reader, not what is done: saved, but not hashed.
 pub(super) const PLACES: [&str; 3] = ["note", "store", "folder"];
@@ -87,9 +82,9 @@ pub struct Pipeline {
     pub cautions: Vec<String>,
     /// The network.
     pub encoder: Chosen<dyn EncoderConfig>,
-    /// What pretraining minimises.
-    pub objective: Chosen<dyn ObjectiveConfig>,
-    /// What pretraining knows of subjects, once an arm.
+    /// What pretraining minimises, in every arm that has no objective of its own.
+    pub objective: Arc<Chosen<dyn ObjectiveConfig>>,
+    /// What pretraining minimises and knows of subjects, once an arm.
     pub arms: Vec<Arm>,
     /// How pretraining moves.
     pub train: PretrainSettings,
@@ -99,16 +94,6 @@ pub struct Pipeline {
     pub downstream: Vec<Chosen<dyn Downstream>>,
     /// How classifiers are judged.
     pub evaluate: EvaluateSettings,
-}
-
-/// One arm of a comparison.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Arm {
-    /// The word in tables.
-    pub name: String,
-    /// Its settings.
-    #[serde(flatten)]
-    pub awareness: Awareness,
 }
 
 impl Pipeline {
@@ -145,7 +130,7 @@ impl Pipeline {
         };
         check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
         let scope = sections.plain("scope", Scope::default())?;
-        let arms = arms(sections.value("awareness"), kind)?;
+        let (objective, arms) = Arms { sections, kind, scope }.read()?;
         let split = sections.choose("split", &PLANS, kind, None)?;
         let evaluate = evaluate(sections, corpus.choice.as_ref())?;
         check_cuts(&split, &recipe, &evaluate, sections)?;
@@ -160,7 +145,7 @@ impl Pipeline {
             scope,
             rejects: sections.plain("rejects", RejectScope::default())?,
             encoder: encoder(sections, kind, window_samples(&recipe, corpus.choice.as_ref()))?,
-            objective: scope::fitted(sections, (scope, kind), &arms, objective(sections, kind)?)?,
+            objective,
             arms,
             train: PretrainSettings { scope, ..train(sections, kind)? },
             outside: sections.plain("outside", None)?,
@@ -189,7 +174,7 @@ impl Pipeline {
             "augment": self.augment.resolved(),
             "encoder": self.encoder.resolved,
             "objective": self.objective.resolved,
-            "awareness": { "arms": self.arms },
+            "awareness": { "arms": self.arms.iter().map(|arm| arm.resolved(&self.objective)).collect::<Value>() },
             "train": self.train,
             "outside": self.outside,
             "downstream": self.downstream.iter().map(|way| way.resolved.clone()).collect::<Value>(),
@@ -246,75 +231,6 @@ fn seeds(sections: &Sections<'_, '_>, seed: Option<u64>) -> Result<Vec<u64>, Con
     Ok(seed.map_or(given, |seed| vec![seed]))
 }
 
-/// Reads `awareness`: the settings of one arm, or `arms`, a list of presets and settings.
-fn arms(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec<Arm>, ConfigError> {
-    let Some(section) = section else {
-        return Ok(vec![preset_arm(Preset::Base, kind)]);
-    };
-    let table = table_in(section, "awareness")?;
-    let Some(list) = table.get("arms") else {
-        return Ok(vec![table_arm(table, kind)?]);
-    };
-    if let Some(other) = table.keys().find(|key| key.get_ref() != "arms") {
-        let message = format!("`{}` stands beside `arms`", other.get_ref());
-        return Err(ConfigError::at(other.span(), message).with_help("give each arm its own keys inside `arms`"));
-    }
-    let DeValue::Array(items) = list.get_ref() else {
-        return Err(ConfigError::at(list.span(), "`arms` is no list").with_help(
-            "arms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.1 } }]",
-        ));
-    };
-    let mut arms: Vec<Arm> = Vec::new();
-    for item in items {
-        let arm = match item.get_ref() {
-            DeValue::String(word) => {
-                let names = Preset::ALL.map(Preset::name);
-                let preset =
-                    Preset::find(word).ok_or_else(|| ConfigError::unknown(item.span(), "preset", word, names))?;
-                preset_arm(preset, kind)
-            }
-            DeValue::Table(table) => table_arm(table, kind)?,
-            other => return Err(ConfigError::at(item.span(), format!("an arm is no {}", other.type_str()))),
-        };
-        if arms.iter().any(|earlier| earlier.name == arm.name) {
-            return Err(ConfigError::at(item.span(), format!("two arms are called `{}`", arm.name))
-                .with_help("give one of them another `name`"));
-        }
-        arms.push(arm);
-    }
-    if arms.is_empty() {
-        return Err(ConfigError::at(list.span(), "`arms` is empty: nothing would be trained"));
-    }
-    Ok(arms)
-}
-
-fn preset_arm(preset: Preset, kind: SignalKind) -> Arm {
-    Arm { name: preset.name().to_owned(), awareness: preset.awareness(kind) }
-}
-
-fn table_arm(table: &DeTable<'_>, kind: SignalKind) -> Result<Arm, ConfigError> {
-    let mut keys = table.clone();
-    let given = keys.remove("name");
-    let awareness = Awareness::read(kind, &keys)?;
-    let name = match &given {
-        None => awareness.name(kind).to_owned(),
-        Some(value) => {
-            let word = value.get_ref().as_str().unwrap_or_default();
-            let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
-            if word.is_empty() || word.starts_with('.') || !word.chars().all(plain) {
-                return Err(ConfigError::at(value.span(), "this cannot name an arm")
-                    .with_help("letters, digits, `-`, `_` and `.`: it is the name of a folder, too"));
-            }
-            if CONTROLS.contains(&word) {
-                return Err(ConfigError::at(value.span(), format!("`{word}` is the name of a control"))
-                    .with_help("give the arm another `name`"));
-            }
-            word.to_owned()
-        }
-    };
-    Ok(Arm { name, awareness })
-}
-
 /// Refuses settings of a corpus at the key that is at fault.
 fn check_corpus(corpus: &dyn Corpus, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
     corpus.check().map_err(|error| {
@@ -363,15 +279,6 @@ fn encoder(
         Ok(_) => Ok(chosen),
         Err(error) => Err(ConfigError::at(sections.place("encoder", "width"), error.to_string())),
     }
-}
-
-fn objective(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<Chosen<dyn ObjectiveConfig>, ConfigError> {
-    let chosen = sections.choose("objective", &OBJECTIVES, kind, Some("sacl"))?;
-    chosen.choice.check().map_err(|error| {
-        let key = if let ObjectiveError::Setting { key, .. } = &error { key } else { "" };
-        ConfigError::at(sections.place("objective", key), error.to_string())
-    })?;
-    Ok(chosen)
 }
 
 fn train(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<PretrainSettings, ConfigError> {

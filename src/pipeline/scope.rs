@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::base::{Chosen, ConfigError, SignalKind};
+use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind};
 use crate::data::splits::Split;
 use crate::data::store::Store;
 use crate::error::Error;
@@ -11,9 +11,10 @@ use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
 use crate::learning::train::Scope;
 use crate::runs::RunFolder;
 
+use super::arms::Arm;
 use super::error::PipelineError;
 use super::means::Means;
-use super::parse::{Arm, Pipeline};
+use super::parse::Pipeline;
 use super::section::Sections;
 use super::stages::draw;
 
@@ -21,28 +22,41 @@ use super::stages::draw;
 const IN_BATCH: &str = "in_batch";
 const ALWAYS: &str = "always";
 
-/// Holds arms and objective against the scope. A person alone has no other people to be told from, and so few windows
-/// that the batch's other keys are always candidates.
+/// Refuses arms that the scope does not bear: a person alone has no other people to be told from.
 ///
 /// # Errors
-/// Per person, an arm that is not `base`; an `in_batch` that is not `always`.
-pub(super) fn fitted(
+/// Per person, an arm that is not `base`.
+pub(super) fn check_arms(
     sections: &Sections<'_, '_>,
     (scope, kind): (Scope, SignalKind),
     arms: &[Arm],
+) -> Result<(), ConfigError> {
+    let base = Preset::Base.awareness(kind);
+    match arms.iter().find(|arm| arm.awareness != base) {
+        Some(arm) if scope == Scope::PerSubject => {
+            let message = format!("scope `per-subject` takes `base` only, and arm `{}` is another", arm.name);
+            Err(ConfigError::at(sections.place("awareness", "arms"), message)
+                .with_help("an encoder of one person has nobody to tell that person from"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fits an objective, `given` as written, to the scope: a person alone has so few windows that the batch's other keys
+/// are always candidates.
+///
+/// # Errors
+/// Per person, an `in_batch` that is not `always`.
+pub(super) fn fitted(
+    given: Option<&ConfigValue<'_>>,
+    (scope, kind): (Scope, SignalKind),
     objective: Chosen<dyn ObjectiveConfig>,
 ) -> Result<Chosen<dyn ObjectiveConfig>, ConfigError> {
     if scope == Scope::CrossSubject {
         return Ok(objective);
     }
-    let base = Preset::Base.awareness(kind);
-    if let Some(arm) = arms.iter().find(|arm| arm.awareness != base) {
-        let message = format!("scope `per-subject` takes `base` only, and arm `{}` is another", arm.name);
-        return Err(ConfigError::at(sections.place("awareness", "arms"), message)
-            .with_help("an encoder of one person has nobody to tell that person from"));
-    }
-    let given = sections.value("objective").and_then(|section| section.get_ref().get(IN_BATCH));
-    if let Some(word) = given.filter(|word| word.get_ref().as_str() != Some(ALWAYS)) {
+    let word = given.and_then(|section| section.get_ref().get(IN_BATCH));
+    if let Some(word) = word.filter(|word| word.get_ref().as_str() != Some(ALWAYS)) {
         return Err(ConfigError::at(word.span(), "scope `per-subject` has in_batch = \"always\"")
             .with_help("one person's windows are too few to fill a queue first; leave the key out"));
     }

@@ -19,11 +19,12 @@ use crate::learning::train::{
 };
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
+use super::arms::Arm;
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
 use super::outside::{self, Seen};
-use super::parse::{Arm, Pipeline};
+use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
 use super::views::check_store_windows;
@@ -311,7 +312,7 @@ impl<'a> Run<'a> {
         means.watch.progress().say(&format!("{}, fold {}, seed {seed}", arm.name, split.fold()));
         let order = PretrainOrder {
             encoder: &pipeline.encoder,
-            objective: &pipeline.objective,
+            objective: &arm.objective,
             awareness: arm.awareness,
             augment: &pipeline.augment,
             settings: pipeline.train.clone(),

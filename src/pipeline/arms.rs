@@ -1,0 +1,271 @@
+//! The arms of a comparison: what each knows of people, and what it minimises.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::{DeTable, DeValue};
+
+use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, SignalKind};
+use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
+use crate::learning::awareness::{Awareness, Preset};
+use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
+use crate::learning::train::Scope;
+
+use super::scope::{check_arms, fitted};
+use super::section::{Sections, table_in};
+
+/// Controls stand beside the arms in every table, under these names.
+const CONTROLS: [&str; 4] = [MAJORITY, RANDOM, END_TO_END, END_TO_END_TUNED];
+/// The key of an arm that has an objective of its own; the section that the others share is called alike.
+const OBJECTIVE: &str = "objective";
+
+/// One arm of a comparison.
+pub struct Arm {
+    /// The word in tables.
+    pub name: String,
+    /// What it knows of people.
+    pub awareness: Awareness,
+    /// What it minimises: the pipeline's objective or its own.
+    pub objective: Arc<Chosen<dyn ObjectiveConfig>>,
+}
+
+impl Arm {
+    /// All its keys; `objective` among them where it is not the pipeline's.
+    pub(super) fn resolved(&self, of_pipeline: &Chosen<dyn ObjectiveConfig>) -> Value {
+        let mut keys = serde_json::to_value(self.awareness).expect("settings are plain data");
+        keys["name"] = Value::from(self.name.as_str());
+        if self.objective.resolved != of_pipeline.resolved {
+            keys[OBJECTIVE] = self.objective.resolved.clone();
+        }
+        keys
+    }
+}
+
+/// Reads the sections `objective` and `awareness`.
+pub(super) struct Arms<'s, 'a, 'i> {
+    pub(super) sections: &'s Sections<'a, 'i>,
+    pub(super) kind: SignalKind,
+    pub(super) scope: Scope,
+}
+
+impl Arms<'_, '_, '_> {
+    /// The pipeline's objective, and every arm.
+    ///
+    /// # Errors
+    /// An unknown name or key, a senseless number, two arms of one name, arms that the scope does not bear: each with its
+    /// place.
+    pub(super) fn read(&self) -> Result<(Arc<Chosen<dyn ObjectiveConfig>>, Vec<Arm>), ConfigError> {
+        let chosen = self.sections.choose(OBJECTIVE, &OBJECTIVES, self.kind, Some("sacl"))?;
+        let objective = self.checked(chosen, self.sections.value(OBJECTIVE))?;
+        let arms = self.arms(&objective)?;
+        check_arms(self.sections, (self.scope, self.kind), &arms)?;
+        Ok((objective, arms))
+    }
+
+    /// `awareness` is the settings of one arm, or `arms`, a list of presets and settings.
+    fn arms(&self, shared: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Vec<Arm>, ConfigError> {
+        let Some(section) = self.sections.value("awareness") else {
+            return Ok(vec![self.preset(Preset::Base, shared)]);
+        };
+        let table = table_in(section, "awareness")?;
+        let Some(list) = table.get("arms") else {
+            if let Some(own) = table.get(OBJECTIVE) {
+                return Err(ConfigError::at(own.span(), "one arm has no `objective` of its own")
+                    .with_help("write the section [objective], or a list: arms = [{ objective = { .. } }, ..]"));
+            }
+            return Ok(vec![self.arm(table, shared)?]);
+        };
+        if let Some(other) = table.keys().find(|key| key.get_ref() != "arms") {
+            let message = format!("`{}` stands beside `arms`", other.get_ref());
+            return Err(ConfigError::at(other.span(), message).with_help("give each arm its own keys inside `arms`"));
+        }
+        let DeValue::Array(items) = list.get_ref() else {
+            return Err(ConfigError::at(list.span(), "`arms` is no list").with_help(
+                "arms = [\"base\", { name = \"weak\", preset = \"subject-invariant\", adversary = { weight = 0.1 } }]",
+            ));
+        };
+        let mut arms: Vec<Arm> = Vec::new();
+        for item in items {
+            let arm = self.item(item, shared)?;
+            if arms.iter().any(|earlier| earlier.name == arm.name) {
+                return Err(ConfigError::at(item.span(), format!("two arms are called `{}`", arm.name))
+                    .with_help("give one of them another `name`"));
+            }
+            arms.push(arm);
+        }
+        if arms.is_empty() {
+            return Err(ConfigError::at(list.span(), "`arms` is empty: nothing would be trained"));
+        }
+        Ok(arms)
+    }
+
+    fn item(&self, item: &ConfigValue<'_>, shared: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Arm, ConfigError> {
+        match item.get_ref() {
+            DeValue::String(word) => {
+                let names = Preset::ALL.map(Preset::name);
+                let preset =
+                    Preset::find(word).ok_or_else(|| ConfigError::unknown(item.span(), "preset", word, names))?;
+                Ok(self.preset(preset, shared))
+            }
+            DeValue::Table(table) => {
+                let mut keys = table.clone();
+                let Some(own) = keys.remove(OBJECTIVE) else { return self.arm(&keys, shared) };
+                let chosen = OBJECTIVES.choose(self.kind, table_in(&own, OBJECTIVE)?, own.span())?;
+                let objective = self.checked(chosen, Some(&own))?;
+                let named = keys.contains_key("name");
+                let mut arm = self.arm(&keys, &objective)?;
+                if !named {
+                    // Two arms of one awareness are told apart by what they minimise.
+                    let base = arm.name == Preset::Base.name();
+                    let awareness = if base { String::new() } else { format!("-{}", arm.name) };
+                    arm.name = format!("{}{awareness}", objective.name);
+                }
+                Ok(arm)
+            }
+            other => Err(ConfigError::at(item.span(), format!("an arm is no {}", other.type_str()))),
+        }
+    }
+
+    fn preset(&self, preset: Preset, objective: &Arc<Chosen<dyn ObjectiveConfig>>) -> Arm {
+        let (name, awareness) = (preset.name().to_owned(), preset.awareness(self.kind));
+        Arm { name, awareness, objective: Arc::clone(objective) }
+    }
+
+    fn arm(&self, table: &ConfigTable<'_>, objective: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Arm, ConfigError> {
+        let mut keys: DeTable<'_> = table.clone();
+        let given = keys.remove("name");
+        let awareness = Awareness::read(self.kind, &keys)?;
+        let name = match &given {
+            None => awareness.name(self.kind).to_owned(),
+            Some(value) => arm_name(value)?.to_owned(),
+        };
+        Ok(Arm { name, awareness, objective: Arc::clone(objective) })
+    }
+
+    /// Refuses settings at the key that is at fault, and fits the rest to the scope. `given` is what the pipeline says.
+    fn checked(
+        &self,
+        chosen: Chosen<dyn ObjectiveConfig>,
+        given: Option<&ConfigValue<'_>>,
+    ) -> Result<Arc<Chosen<dyn ObjectiveConfig>>, ConfigError> {
+        chosen.choice.check().map_err(|error| {
+            let key = if let ObjectiveError::Setting { key, .. } = &error { key } else { "" };
+            let place = given
+                .map_or(0..0, |section| section.get_ref().get(key).map_or_else(|| section.span(), toml::Spanned::span));
+            ConfigError::at(place, error.to_string())
+        })?;
+        fitted(given, (self.scope, self.kind), chosen).map(Arc::new)
+    }
+}
+
+/// A name as written, if it can name an arm.
+fn arm_name<'v>(value: &'v ConfigValue<'_>) -> Result<&'v str, ConfigError> {
+    let word = value.get_ref().as_str().unwrap_or_default();
+    let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
+    if word.is_empty() || word.starts_with('.') || !word.chars().all(plain) {
+        return Err(ConfigError::at(value.span(), "this cannot name an arm")
+            .with_help("letters, digits, `-`, `_` and `.`: it is the name of a folder, too"));
+    }
+    if CONTROLS.contains(&word) {
+        return Err(ConfigError::at(value.span(), format!("`{word}` is the name of a control"))
+            .with_help("give the arm another `name`"));
+    }
+    Ok(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Differences;
+    use crate::pipeline::{Pipeline, PipelineError, PipelineText};
+
+    const LEAST: &str = "corpus = { name = \"mit-bih\", root = \"x\" }\nsplit = { name = \"shares\" }\n";
+    const TWO: &str = "[objective]\nname = \"simclr\"\ntemperature = 0.3\n[awareness]\narms = [\"base\", \
+         { name = \"bank\", objective = { name = \"npid\", temperature = 0.2 } }, \
+         { preset = \"subject-specific\", objective = { name = \"moco\", version = \"v1\" } }]\n";
+
+    fn parse(more: &str) -> Result<Pipeline, PipelineError> {
+        Pipeline::parse(&PipelineText::new("dir/arms.toml", format!("{LEAST}{more}")), None)
+    }
+
+    fn refused(more: &str) -> (usize, String, String) {
+        match parse(more) {
+            Err(PipelineError::Setting { place, message, help }) => (place.line, message, help.unwrap_or_default()),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("accepted: {more}"),
+        }
+    }
+
+    #[test]
+    fn an_arm_takes_the_objective_of_the_pipeline_or_its_own() {
+        let pipeline = parse(TWO).unwrap();
+        let told: Vec<(&str, &str)> = pipeline.arms.iter().map(|arm| (arm.name.as_str(), arm.objective.name)).collect();
+        assert_eq!(told, [("base", "simclr"), ("bank", "npid"), ("moco-subject-specific", "moco")]);
+        assert_eq!(pipeline.arms[0].objective.resolved["temperature"], 0.3);
+        assert_eq!(pipeline.arms[1].objective.resolved["temperature"], 0.2);
+        // Its own defaults, not the pipeline's: SimCLR's other keys do not reach it.
+        assert_eq!(pipeline.arms[1].objective.resolved["bank_momentum"], 0.5);
+        assert_eq!(pipeline.arms[2].objective.resolved["version"], "v1");
+        let resolved = pipeline.resolved();
+        assert!(resolved["awareness"]["arms"][0].get("objective").is_none());
+        assert_eq!(resolved["awareness"]["arms"][1]["objective"]["name"], "npid");
+    }
+
+    #[test]
+    fn resolved_arms_resolve_to_themselves() {
+        let first = parse(TWO).unwrap();
+        let again = Pipeline::parse(&PipelineText::new("other.toml", first.to_toml()), None).unwrap();
+        assert_eq!(again.to_toml(), first.to_toml());
+        assert_eq!(again.hash(), first.hash());
+    }
+
+    #[test]
+    fn the_objective_of_an_arm_counts_in_the_hash_and_is_named_where_it_differs() {
+        let (first, other) = (parse(TWO).unwrap(), parse(&TWO.replace("0.2", "0.25")).unwrap());
+        assert_ne!(first.hash(), other.hash());
+        let keys: Vec<String> = Differences::between(&first.resolved(), &other.resolved())
+            .0
+            .into_iter()
+            .map(|difference| difference.key)
+            .collect();
+        assert_eq!(keys, ["awareness.arms[1].objective.temperature"]);
+        // One that says what the pipeline says is the pipeline's.
+        let same = "[awareness]\narms = [{ name = \"base\", objective = { name = \"sacl\" } }]";
+        assert_eq!(parse(same).unwrap().hash(), parse("").unwrap().hash());
+    }
+
+    #[test]
+    fn faults_of_an_arm_s_objective_are_told_at_their_line() {
+        for (own, line, message, help) in [
+            ("{ name = \"npit\" }", 4, "unknown objective `npit`", "`npid`"),
+            ("{ name = \"npid\", temprature = 1 }", 4, "unknown key `temprature`", "temperature"),
+            ("{ name = \"npid\", temperature = 0 }", 4, "temperature = 0 cannot work", ""),
+            ("{ temperature = 0.1 }", 4, "has no `name`", "npid"),
+            ("\"npid\"", 4, "`objective` is a table", "objective = {"),
+        ] {
+            let (found, told, remedy) = refused(&format!("[awareness]\narms = [{{ objective = {own} }}]"));
+            assert_eq!(found, line, "{own}: {told}");
+            assert!(told.contains(message) && remedy.contains(help), "{own}: {told}; {remedy}");
+        }
+        let twice =
+            "[awareness]\narms = [{ objective = { name = \"npid\" } },\n{ objective = { name = \"npid\", dim = 32 } }]";
+        let (line, told, _) = refused(twice);
+        assert_eq!((line, told.as_str()), (5, "two arms are called `npid`"));
+        let (_, told, help) = refused("[awareness]\nobjective = { name = \"npid\" }");
+        assert!(told.contains("`objective`") && help.contains("[objective]"), "{told}; {help}");
+    }
+
+    #[test]
+    fn an_encoder_a_person_has_the_keys_of_its_batch_as_candidates_in_every_arm() {
+        let arm = |keys| {
+            format!("scope = \"per-subject\"\n[awareness]\narms = [{{ objective = {{ name = \"moco\"{keys} }} }}]")
+        };
+        let pipeline = parse(&arm("")).unwrap();
+        assert_eq!(pipeline.arms[0].objective.resolved["in_batch"], "always");
+        let (line, told, _) = refused(&arm(", in_batch = \"never\""));
+        assert!(line == 5 && told.contains("in_batch = \"always\""), "{line}: {told}");
+        // A bank has no keys of its batch.
+        let bank = "scope = \"per-subject\"\n[awareness]\narms = [{ objective = { name = \"npid\" } }]";
+        assert!(parse(bank).is_ok());
+    }
+}
