@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/target/cmake/bin:$(HOME)/.cargo/bin:$(PATH)
 CARGO ?= cargo
 DATA ?= $(HOME)/.cache/biossl-data
 
-.PHONY: help prepare build demo test test-slow lint check-features check-cuda golden fixtures
+.PHONY: help prepare build demo test test-slow test-interop lint check-features check-cuda golden fixtures
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -25,6 +25,14 @@ test: prepare ## all tests, doc tests and the architecture test
 
 test-slow: prepare ## slow studies (three seeds, synthetic corpus): minutes
 	$(CARGO) test --locked --test slow -- --ignored --nocapture
+
+test-interop: build ## what h5py, PyTorch, TensorBoard, NumPy and pandas read of ours; their packages go to target/interop
+	python3 -m venv target/interop
+	target/interop/bin/python -c 'import torch' 2>/dev/null \
+	  || target/interop/bin/pip install --quiet --retries 0 --index-url https://download.pytorch.org/whl/cpu torch \
+	  || target/interop/bin/pip install --quiet torch  # with CUDA's libraries: 5 GB
+	target/interop/bin/pip install --quiet h5py numpy pandas safetensors tensorboard
+	target/interop/bin/python tests/interop/check.py
 
 lint: prepare ## fmt, clippy, documentation with warnings denied; licences where cargo-deny is installed
 	$(CARGO) fmt --check
