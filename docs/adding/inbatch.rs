@@ -43,6 +43,10 @@ impl ObjectiveConfig for Inbatch {
         check_temperature(self.temperature)
     }
 
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let encoder = shop.encoder();
@@ -67,9 +71,18 @@ struct InbatchObjective {
 }
 
 impl InbatchObjective {
-    fn compare(&self, query: &Tensor, other: &Tensor, rows: &[u32], step: &Step<'_>) -> Result<Score, ObjectiveError> {
-        let n = rows.len();
-        let mask = step.negatives.mask(rows, rows);
+    /// `rows`: of the queries, and of what they are compared with.
+    fn compare(
+        &self,
+        [query, other]: [&Tensor; 2],
+        rows: &[Vec<u32>],
+        step: &Step<'_>,
+    ) -> Result<Score, ObjectiveError> {
+        let [query_rows, other_rows] = rows else {
+            return Err(ObjectiveError::Views { needed: 2, found: rows.len() });
+        };
+        let n = query_rows.len();
+        let mask = step.negatives.mask(query_rows, other_rows);
         let kept = rows_with_enough(&mask.allowed, n, n, step.negatives.min_negatives());
         let mut terms = Vec::new();
         let total = if kept.is_empty() {
@@ -82,7 +95,8 @@ impl InbatchObjective {
             terms.push(("key_accuracy", given.key_accuracy));
             given.loss
         };
-        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+        let (kept, dropped) = (kept.len(), n - kept.len());
+        Ok(Score { total, terms, kept, dropped, negatives: Some(mask.made_of) })
     }
 }
 
@@ -91,18 +105,14 @@ impl Objective for InbatchObjective {
         ViewPlan::augmented(2)
     }
 
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
-    }
-
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {
-        let ([_, _], [rows, ..]) = (batch.views.as_slice(), batch.rows.as_slice()) else {
+        if batch.views.len() != 2 {
             return Err(ObjectiveError::Views { needed: 2, found: batch.views.len() });
-        };
+        }
         let (windows, n) = (Tensor::cat(&batch.views, 0)?, batch.len());
         let (embedding, statistics) = self.encoder.embed(&windows, &step.parameters.encoder.weights(), Mode::TRAIN)?;
         let z = normalise_rows(&self.head.forward(&embedding, &step.parameters.heads.weights())?)?;
-        let score = self.compare(&z.narrow(0, 0, n)?, &z.narrow(0, n, n)?, rows, step)?;
+        let score = self.compare([&z.narrow(0, 0, n)?, &z.narrow(0, n, n)?], &batch.rows, step)?;
         Ok(score.with(embedding, None, vec![statistics]))
     }
 
@@ -112,10 +122,10 @@ impl Objective for InbatchObjective {
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {
-        let ([first, second], [rows, ..]) = (given.views, given.rows) else {
+        let [first, second] = given.views else {
             return Err(ObjectiveError::Views { needed: 2, found: given.views.len() });
         };
-        self.compare(&normalise_rows(first)?, &normalise_rows(second)?, rows, step)
+        self.compare([&normalise_rows(first)?, &normalise_rows(second)?], given.rows, step)
     }
 
     fn after_step(&mut self, _batch: &Batch, _loss: &Loss, _parameters: &mut Parameters) -> Result<(), ObjectiveError> {

@@ -32,6 +32,8 @@ pub enum Purpose {
     Clustering = 13,
     /// Trees.
     Trees = 14,
+    /// The window that an anchor is to match; row = the anchor's. Ours: the source names 14 purposes.
+    Positives = 15,
 }
 
 /// The name of one stream of random numbers.

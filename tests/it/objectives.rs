@@ -45,6 +45,7 @@ fn batch(rows: &[u32], lengths: &[usize]) -> Batch {
         views: lengths.iter().enumerate().map(view).collect(),
         rows: vec![rows.to_vec(); lengths.len()],
         slots: rows.to_vec(),
+        positives: rows.to_vec(),
         subject: rows.iter().map(|row| row % 2).collect(),
         target: None,
     }

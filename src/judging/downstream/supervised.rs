@@ -201,7 +201,16 @@ impl Task for Supervised<'_> {
         let targets = batch.target.as_deref().unwrap_or_default();
         let total = cross_entropy(&logits, targets, self.class_weights.as_deref())?;
         let statistics = vec![statistics];
-        Ok(Loss { total, embedding, keys: None, terms: vec![], statistics, kept: batch.len(), negatives: None })
+        Ok(Loss {
+            total,
+            embedding,
+            keys: None,
+            terms: vec![],
+            statistics,
+            kept: batch.len(),
+            dropped: 0,
+            negatives: None,
+        })
     }
 
     fn trained(&mut self, step: u64) -> Vec<Trained<'_>> {

@@ -7,15 +7,17 @@ use crate::learning::nn::NnError;
 #[non_exhaustive]
 pub enum AwarenessError {
     /// The settings make no sense together.
-    #[error("{what} makes no sense here: {reason}")]
+    #[error("{what} makes no sense: {reason}")]
     #[diagnostic(help("{remedy}"))]
     Senseless {
-        /// The setting.
-        what: &'static str,
+        /// The key of `awareness` that is at fault.
+        key: &'static str,
+        /// The setting, and what it stands beside.
+        what: String,
         /// Why, in words.
         reason: String,
         /// What to do instead.
-        remedy: &'static str,
+        remedy: String,
     },
     /// A batch has a subject that the classifier was not made for.
     #[error("subject {subject} of a batch is beyond the {n_subjects} training subjects of the adversary")]

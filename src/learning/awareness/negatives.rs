@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::signal::{WindowRow, WindowTable};
 
+use super::positives::{PositiveRule, Positives};
+
 /// Whose windows a query is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -14,6 +16,20 @@ pub enum Negatives {
     SameSubject,
     /// Only those of other subjects.
     OtherSubjects,
+}
+
+impl Negatives {
+    /// All words, in the order of tables.
+    pub const ALL: [Self; 3] = [Self::All, Self::SameSubject, Self::OtherSubjects];
+
+    /// The word in pipelines and journals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::SameSubject => "same-subject",
+            Self::OtherSubjects => "other-subjects",
+        }
+    }
 }
 
 /// Where a window comes from: all that the rule knows of it besides its row.
@@ -27,11 +43,18 @@ pub struct Place {
     pub start: i64,
 }
 
+impl From<&WindowRow> for Place {
+    fn from(row: &WindowRow) -> Self {
+        Self { subject: row.subject, recording: row.recording, start: row.start }
+    }
+}
+
 /// The rule over (subject, recording, start, row) of a query and a candidate. [`NegativeRule::allowed`] is its
 /// definition, a [`NegativeMask`] is made from it.
 #[derive(Debug, Clone)]
 pub struct NegativeRule {
     negatives: Negatives,
+    positives: PositiveRule,
     places: Vec<Place>,
     length: i64,
 }
@@ -47,14 +70,16 @@ pub struct Composition {
     pub other_subject: u64,
     /// Pairs masked because they are the same window or overlap in time.
     pub masked_overlap: u64,
-    /// Pairs masked because of their subjects.
+    /// Further pairs masked because the candidate could be the query's positive.
+    pub masked_positive: u64,
+    /// Further pairs masked because of their subjects.
     pub masked_subject: u64,
 }
 
 impl Composition {
     /// Masked pairs as a share of all pairs; 0 when there were none.
     pub fn masked_share(&self) -> f64 {
-        let masked = self.masked_overlap + self.masked_subject;
+        let masked = self.masked_overlap + self.masked_positive + self.masked_subject;
         let all = masked + self.same_subject + self.other_subject;
         if all == 0 { 0.0 } else { masked as f64 / all as f64 }
     }
@@ -69,6 +94,7 @@ impl std::ops::Add for Composition {
             same_recording: self.same_recording + other.same_recording,
             other_subject: self.other_subject + other.other_subject,
             masked_overlap: self.masked_overlap + other.masked_overlap,
+            masked_positive: self.masked_positive + other.masked_positive,
             masked_subject: self.masked_subject + other.masked_subject,
         }
     }
@@ -86,18 +112,28 @@ pub struct NegativeMask {
 impl NegativeRule {
     /// The rule for the rows of a store whose windows are `length` samples long.
     pub fn new(negatives: Negatives, table: &WindowTable, length: u32) -> Self {
-        let place = |row: &WindowRow| Place { subject: row.subject, recording: row.recording, start: row.start };
-        Self::from_places(negatives, table.rows.iter().map(place).collect(), length)
+        Self::from_places(negatives, table.rows.iter().map(Place::from).collect(), length)
     }
 
     /// The rule for windows named by their places; the index is the row.
     pub fn from_places(negatives: Negatives, places: Vec<Place>, length: u32) -> Self {
-        Self { negatives, places, length: i64::from(length) }
+        Self { negatives, positives: PositiveRule::WINDOW, places, length: i64::from(length) }
+    }
+
+    /// The same without whatever could be a query's positive.
+    #[must_use]
+    pub fn with_positives(self, positives: PositiveRule) -> Self {
+        Self { positives, ..self }
     }
 
     /// The closed word behind the rule.
     pub fn negatives(&self) -> Negatives {
         self.negatives
+    }
+
+    /// The rule for positives that is left out.
+    pub fn positives(&self) -> PositiveRule {
+        self.positives
     }
 
     /// Fewer candidates than this and a query is left out of the mean. With one subject's windows only, a handful of
@@ -110,7 +146,8 @@ impl NegativeRule {
     }
 
     /// Whether the window `candidate` may be a negative of the window `query` (rows of the store): not the same
-    /// window, not overlapping it in time within the recording, and of a subject that the word allows.
+    /// window, not overlapping it in time within the recording, not one that could be its positive, and of a subject
+    /// that the word allows.
     ///
     /// # Panics
     /// When a row is not in the table.
@@ -122,7 +159,7 @@ impl NegativeRule {
             Negatives::SameSubject => i.subject == j.subject,
             Negatives::OtherSubjects => i.subject != j.subject,
         };
-        query != candidate && !overlap && subject
+        query != candidate && !overlap && !self.positives.covers(i, j) && subject
     }
 
     /// [`NegativeRule::allowed`] for every pair, and what the candidates are made of.
@@ -138,25 +175,29 @@ impl NegativeRule {
             Negatives::SameSubject => (true, false),
             Negatives::OtherSubjects => (false, true),
         };
+        let (reach, own_subject) = (self.positives.reach(), self.positives.positives() == Positives::Subject);
         let mut allowed = Vec::with_capacity(queries.len() * candidates.len());
         let mut made_of = Composition::default();
         for &query in queries {
             let own = self.places[query as usize];
             for (place, &row) in places.iter().zip(candidates) {
-                let near = (own.start - place.start).abs() < self.length;
+                let apart = (own.start - place.start).abs();
                 let together = own.recording == place.recording;
-                let overlap = (row == query) | (together & near);
+                let overlap = (row == query) | (together & (apart < self.length));
                 let same = own.subject == place.subject;
-                let counts = !overlap & ((same & same_allowed) | (!same & other_allowed));
+                let covered = !overlap & ((together & (apart <= reach)) | (same & own_subject));
+                let counts = !overlap & !covered & ((same & same_allowed) | (!same & other_allowed));
                 made_of.same_subject += u64::from(counts & same);
                 made_of.same_recording += u64::from(counts & together);
                 made_of.other_subject += u64::from(counts & !same);
                 made_of.masked_overlap += u64::from(overlap);
+                made_of.masked_positive += u64::from(covered);
                 allowed.push(u8::from(counts));
             }
         }
         let all = (queries.len() * candidates.len()) as u64;
-        made_of.masked_subject = all - made_of.same_subject - made_of.other_subject - made_of.masked_overlap;
+        let told = made_of.same_subject + made_of.other_subject + made_of.masked_overlap + made_of.masked_positive;
+        made_of.masked_subject = all - told;
         NegativeMask { allowed, made_of }
     }
 }
@@ -217,9 +258,29 @@ mod tests {
         let rows: Vec<u32> = (0..5).collect();
         let count = rule(Negatives::SameSubject).mask(&rows, &rows).made_of;
         // same window 5, overlaps 0-1 and 1-2 both ways; allowed 0-2 and 3-4 both ways; 3 x 2 pairs of two people twice
-        let expected =
-            Composition { same_subject: 4, same_recording: 2, other_subject: 0, masked_overlap: 9, masked_subject: 12 };
+        let expected = Composition {
+            same_subject: 4,
+            same_recording: 2,
+            masked_overlap: 9,
+            masked_subject: 12,
+            ..Composition::default()
+        };
         assert_eq!(count, expected);
         assert!((count.masked_share() - 21.0 / 25.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_could_be_a_positive_is_no_negative() {
+        let rows: Vec<u32> = (0..5).collect();
+        let allowed = |positives| {
+            let rule = rule(Negatives::All).with_positives(PositiveRule::new(positives, 10.0, 10.0));
+            let made_of = rule.mask(&rows, &rows).made_of;
+            let of = |query| rows.iter().copied().filter(|row| rule.allowed(query, *row)).collect::<Vec<u32>>();
+            ([of(0), of(3)], made_of.masked_positive)
+        };
+        assert_eq!(allowed(Positives::Window), ([vec![2, 3, 4], vec![0, 1, 2, 4]], 0));
+        // 10 s are 100 samples: row 2 begins at the very end of row 0's reach, and overlaps it nowhere.
+        assert_eq!(allowed(Positives::Neighbour), ([vec![3, 4], vec![0, 1, 2, 4]], 2));
+        assert_eq!(allowed(Positives::Subject), ([vec![3, 4], vec![0, 1, 2]], 4));
     }
 }

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ConfigError, ConfigTable, ConfigValue, SignalKind, overlay};
 
 use super::negatives::Negatives;
+use super::positives::Positives;
+
+/// A day: no recording is longer by much, and every count of samples stays small.
+const MOST_NEIGHBOUR_S: f64 = 86_400.0;
 
 /// The section `awareness` of a pipeline. `preset = ".."` is read first, other keys are laid over what it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -12,8 +16,14 @@ use super::negatives::Negatives;
 pub struct Awareness {
     /// Whose windows a query is compared with.
     pub negatives: Negatives,
+    /// Which window a window is to match.
+    pub positives: Positives,
+    /// How far the start of a neighbour may lie, in seconds.
+    pub neighbour_s: f64,
     /// The opponent that tries to tell subjects apart.
     pub adversary: AdversarySettings,
+    /// Whether positives of the same person may stand beside an adversary, which unteaches what they teach.
+    pub force: bool,
 }
 
 /// The adversary's settings.
@@ -103,17 +113,18 @@ impl Preset {
 
 impl Awareness {
     /// The preset `base`. The weight is where the paper's grid had its best overall accuracy, for when the adversary
-    /// is switched on.
+    /// is switched on. A neighbour lies as near as what relative positioning calls near: a few beats, or the next trial.
     ///
     /// # Source
     /// `cheng2020subject` Table B.1 (weight). Three classifier steps are ours: with one, a fresh probe still reads the
-    /// subject.
+    /// subject. `neighbour_s` is ours (docs/decisions/0030).
     pub fn defaults(kind: SignalKind) -> Self {
-        let weight = match kind {
-            SignalKind::Ecg => 0.1,
-            SignalKind::Eeg => 1.0,
+        let (weight, neighbour_s) = match kind {
+            SignalKind::Ecg => (0.1, 5.0),
+            SignalKind::Eeg => (1.0, 10.0),
         };
-        Self { negatives: Negatives::All, adversary: AdversarySettings { form: AdversaryForm::Off, weight, steps: 3 } }
+        let adversary = AdversarySettings { form: AdversaryForm::Off, weight, steps: 3 };
+        Self { negatives: Negatives::All, positives: Positives::Window, neighbour_s, adversary, force: false }
     }
 
     /// Reads the section: `preset`, when given, then the other keys over it.
@@ -134,13 +145,18 @@ impl Awareness {
             }
         };
         let read: Self = overlay(&start, user, &["preset"])?;
-        let place = user.get("adversary").map(ConfigValue::span);
-        let fault = |message: &str| ConfigError { message: message.to_owned(), help: None, span: place.clone() };
+        let fault = |key: &str, message: &str| {
+            let span = user.get(key).map(ConfigValue::span);
+            ConfigError { message: message.to_owned(), help: None, span }
+        };
+        if !(read.neighbour_s > 0.0 && read.neighbour_s <= MOST_NEIGHBOUR_S) {
+            return Err(fault("neighbour_s", "neighbour_s is not above 0 and at most 86400, a day"));
+        }
         if !(read.adversary.weight >= 0.0 && read.adversary.weight.is_finite()) {
-            return Err(fault("the weight of the adversary is not a finite number of at least 0"));
+            return Err(fault("adversary", "the weight of the adversary is not a finite number of at least 0"));
         }
         if read.adversary.steps == 0 {
-            return Err(fault("an adversary of 0 steps never learns anything: give at least 1"));
+            return Err(fault("adversary", "an adversary of 0 steps never learns anything: give at least 1"));
         }
         Ok(read)
     }
@@ -187,6 +203,16 @@ mod tests {
     fn senseless_numbers_are_refused() {
         assert!(read("adversary = { weight = -1.0 }").is_err());
         assert!(read("adversary = { steps = 0 }").is_err());
+        let text = "positives = \"neighbour\"\nneighbour_s = 0";
+        assert_eq!(&text[read(text).unwrap_err().span.unwrap()], "0");
+    }
+
+    #[test]
+    fn every_positive_is_read_by_its_name() {
+        for positives in Positives::ALL {
+            assert_eq!(read(&format!("positives = \"{}\"", positives.name())).unwrap().positives, positives);
+        }
+        assert_eq!(read("").unwrap().positives, Positives::Window);
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct Batch {
     pub rows: Vec<Vec<u32>>,
     /// Rank of each window in the pool, for banks.
     pub slots: Vec<u32>,
+    /// Rank in the pool of the window that each one is to match: its own, unless another is its positive.
+    pub positives: Vec<u32>,
     /// Index of each window's person among the training people.
     pub subject: Vec<u32>,
     /// What to predict, where the task has it.

@@ -26,6 +26,8 @@ pub struct Projections<'a> {
     pub rows: &'a [Vec<u32>],
     /// Rank of each window in the pool.
     pub slots: &'a [u32],
+    /// Rank in the pool of the window that each one is to match.
+    pub positives: &'a [u32],
 }
 
 /// What [`Objective::score`](super::Objective::score) gives.
@@ -36,6 +38,8 @@ pub struct Score {
     pub terms: Vec<(&'static str, Tensor)>,
     /// Queries that entered the mean.
     pub kept: usize,
+    /// Queries that did not: they had too few negatives.
+    pub dropped: usize,
     /// What the negatives were made of.
     pub negatives: Option<Composition>,
 }
@@ -53,13 +57,14 @@ impl Score {
             (Some(a), Some(b)) => Some(a + b),
             (a, b) => a.or(b),
         };
-        Ok(Self { total: (self.total + other.total)?, kept: self.kept + other.kept, negatives, ..self })
+        let (kept, dropped) = (self.kept + other.kept, self.dropped + other.dropped);
+        Ok(Self { total: (self.total + other.total)?, kept, dropped, negatives, ..self })
     }
 
     /// The loss of a batch: the score with what came beside the projections.
     pub fn with(self, embedding: Tensor, keys: Option<Tensor>, statistics: Vec<BatchStatistics>) -> Loss {
-        let Self { total, terms, kept, negatives } = self;
-        Loss { total, embedding, keys, terms, statistics, kept, negatives }
+        let Self { total, terms, kept, dropped, negatives } = self;
+        Loss { total, embedding, keys, terms, statistics, kept, dropped, negatives }
     }
 }
 
@@ -84,6 +89,8 @@ pub struct Loss {
     pub statistics: Vec<BatchStatistics>,
     /// Queries that entered the mean. 0: the optimiser is skipped.
     pub kept: usize,
+    /// Queries that had too few negatives to enter it.
+    pub dropped: usize,
     /// What the negatives were made of.
     pub negatives: Option<Composition>,
 }

@@ -131,6 +131,10 @@ impl ObjectiveConfig for Moco {
         self.queue().check()
     }
 
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let groups = self.groups(shop.run().batch)?;
@@ -227,10 +231,6 @@ fn misfit(found: usize) -> ObjectiveError {
 impl Objective for MocoObjective {
     fn views(&self) -> ViewPlan {
         ViewPlan::augmented(2)
-    }
-
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
     }
 
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {

@@ -67,6 +67,9 @@ pub trait ObjectiveConfig: Send + Sync {
     /// [`ObjectiveError::Setting`] with key, value and reason.
     fn check(&self) -> Result<(), ObjectiveError>;
 
+    /// What of the awareness layer can act on it: its row of the table.
+    fn accepts(&self) -> Accepts;
+
     /// Makes the objective; trained numbers and twins come from the workshop.
     ///
     /// # Errors
@@ -84,9 +87,6 @@ pub trait ObjectiveConfig: Send + Sync {
 pub trait Objective: Send {
     /// Which views of each window a batch must hold.
     fn views(&self) -> ViewPlan;
-
-    /// What of the awareness layer can act on it.
-    fn accepts(&self) -> Accepts;
 
     /// Encodes and scores a batch. Pure: called twice, it gives the same bits.
     ///

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Choice, SignalKind};
-use crate::learning::awareness::Accepts;
+use crate::learning::awareness::{Accepts, Composition};
 use crate::learning::nn::{Batch, Encoder, Mlp, Mode, normalise_rows};
 
 use super::parts::{
@@ -85,6 +85,10 @@ impl ObjectiveConfig for Npid {
         Ok(())
     }
 
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let run = shop.run().clone();
@@ -126,51 +130,70 @@ struct NpidObjective {
 }
 
 impl NpidObjective {
-    fn compare(&self, v: &Tensor, rows: &[u32], slots: &[u32], step: &Step<'_>) -> Result<Score, ObjectiveError> {
+    /// `slots`: of the anchors, and of the windows that they are to match.
+    fn compare(
+        &self,
+        v: &Tensor,
+        rows: &[u32],
+        [slots, positives]: [&[u32]; 2],
+        step: &Step<'_>,
+    ) -> Result<Score, ObjectiveError> {
         let (n, n_bank) = (rows.len(), self.bank.pool().len());
         let mask = step.negatives.mask(rows, self.bank.pool());
         let least = self.settings.min_negatives.unwrap_or_else(|| step.negatives.min_negatives()).max(1);
         let kept = rows_with_enough(&mask.allowed, n_bank, n, least);
-        let mut terms = vec![("query_std", column_std(v)?)];
+        let (mut terms, mut made_of) = (vec![("query_std", column_std(v)?)], mask.made_of);
         let total = if kept.is_empty() {
             v.detach().zeros_like()?.sum_all()?
         } else {
             let pick = Pick::new(&kept, n, v)?;
-            let (v, own) = (pick.of(v)?, pick.of(&self.bank.of(slots)?)?);
+            let (v, target) = (pick.of(v)?, pick.of(&self.bank.of(positives)?)?);
             let loss = match self.form {
                 NpidForm::Softmax => {
                     let allowed = pick.of(&Tensor::from_vec(mask.allowed, (n, n_bank), v.device())?)?;
                     let scale = scale_of(self.settings.temperature, &v)?;
-                    let given = info_nce(&v, &own, self.bank.rows(), Some(&allowed), &scale)?;
+                    let given = info_nce(&v, &target, self.bank.rows(), Some(&allowed), &scale)?;
                     terms.push(("key_accuracy", given.key_accuracy));
                     given.loss
                 }
                 NpidForm::Nce => {
                     let allowed = |i: &u32| &mask.allowed[*i as usize * n_bank..][..n_bank];
-                    let noise = kept
+                    let noise: Vec<u32> = kept
                         .iter()
-                        .flat_map(|i| draw_noise(allowed(i), self.noise, self.seed, step.number, rows[*i as usize]));
-                    self.nce(&v, &own, &noise.collect::<Vec<u32>>(), &mut terms)?
+                        .flat_map(|i| draw_noise(allowed(i), self.noise, self.seed, step.number, rows[*i as usize]))
+                        .collect();
+                    made_of = self.made_of(kept.iter().map(|i| rows[*i as usize]), &noise, step);
+                    self.nce(&v, &target, &noise, &mut terms)?
                 }
             };
             terms.push(("instance", loss.detach()));
-            self.with_proximal(loss, &v, &own)?
+            self.with_proximal(loss, &v, &pick.of(&self.bank.of(slots)?)?)?
         };
-        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+        let (kept, dropped) = (kept.len(), n - kept.len());
+        Ok(Score { total, terms, kept, dropped, negatives: Some(made_of) })
     }
 
-    /// NCE of `v` against its own rows and `noise`, slots laid out anchor by anchor.
+    /// What `noise`, slots laid out anchor by anchor, is made of.
+    fn made_of(&self, rows: impl ExactSizeIterator<Item = u32>, noise: &[u32], step: &Step<'_>) -> Composition {
+        let each = noise.len() / rows.len();
+        let drawn = noise.chunks(each).map(|slots| slots.iter().map(|slot| self.bank.pool()[*slot as usize]).collect());
+        rows.zip(drawn)
+            .map(|(row, drawn): (u32, Vec<u32>)| step.negatives.mask(&[row], &drawn).made_of)
+            .fold(Composition::default(), |sum, made_of| sum + made_of)
+    }
+
+    /// NCE of `v` against its target rows and `noise`, slots laid out anchor by anchor.
     fn nce(
         &self,
         v: &Tensor,
-        own: &Tensor,
+        target: &Tensor,
         noise: &[u32],
         terms: &mut Vec<(&'static str, Tensor)>,
     ) -> Result<Tensor, ObjectiveError> {
         let (n, dim) = v.dims2()?;
         let noise = self.bank.of(noise)?.reshape((n, noise.len() / n, dim))?;
         let scale = 1.0 / self.settings.temperature;
-        let positive = ((v * own)?.sum(1)? * scale)?;
+        let positive = ((v * target)?.sum(1)? * scale)?;
         let noise = (noise.broadcast_mul(&v.unsqueeze(1)?)?.sum(2)? * scale)?;
         let counts = Tensor::full(noise.dim(1)? as f64, n, v.device())?.to_dtype(v.dtype())?;
         let logits = NceLogits { positive, noise, counts };
@@ -182,7 +205,7 @@ impl NpidObjective {
         Ok(logits.losses(&log_z)?.mean_all()?)
     }
 
-    /// Adds the weighted mean of |v - V_i|^2.
+    /// Adds the weighted mean of |v - V_i|^2, the way that each window has moved itself.
     fn with_proximal(&self, loss: Tensor, v: &Tensor, own: &Tensor) -> Result<Tensor, ObjectiveError> {
         if self.settings.proximal == 0.0 {
             return Ok(loss);
@@ -197,17 +220,13 @@ impl Objective for NpidObjective {
         ViewPlan::augmented(1)
     }
 
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
-    }
-
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {
         let ([windows], [rows]) = (batch.views.as_slice(), batch.rows.as_slice()) else {
             return Err(ObjectiveError::Views { needed: 1, found: batch.views.len() });
         };
         let (embedding, statistics) = self.encoder.embed(windows, &step.parameters.encoder.weights(), Mode::TRAIN)?;
         let v = normalise_rows(&self.head.forward(&embedding, &step.parameters.heads.weights())?)?;
-        let score = self.compare(&v, rows, &batch.slots, step)?;
+        let score = self.compare(&v, rows, [&batch.slots, &batch.positives], step)?;
         Ok(score.with(embedding, Some(v.detach()), vec![statistics]))
     }
 
@@ -224,7 +243,7 @@ impl Objective for NpidObjective {
         let ([v], [rows]) = (given.views, given.rows) else {
             return Err(ObjectiveError::Views { needed: 1, found: given.views.len() });
         };
-        self.compare(&normalise_rows(v)?, rows, given.slots, step)
+        self.compare(&normalise_rows(v)?, rows, [given.slots, given.positives], step)
     }
 
     fn after_step(&mut self, batch: &Batch, loss: &Loss, _parameters: &mut Parameters) -> Result<(), ObjectiveError> {
@@ -306,7 +325,7 @@ mod tests {
             let rule = NegativeRule::from_places(Negatives::All, (0..10).map(place).collect(), 10);
             let built = Built::new(&settings(NpidForm::Softmax), 4, 10, dtype);
             let step = Step { number: 1, parameters: &built.parameters, negatives: &rule };
-            let loss = |a: &Tensor| objective.compare(&unit(a), &SLOTS, &SLOTS, &step).unwrap().total;
+            let loss = |a: &Tensor| objective.compare(&unit(a), &SLOTS, [&SLOTS, &SLOTS], &step).unwrap().total;
             let (value, gradient) = loss_and_gradient(loss, &golden(1.0, 4, 8, dtype));
             assert!((value / 12.487_116_830_1 - 1.0).abs() < tolerance / 10.0, "{value}");
             assert!((gradient[0][0] + 0.409_647_298_6).abs() < tolerance, "{}", gradient[0][0]);

@@ -121,6 +121,11 @@ impl ObjectiveConfig for Pirl {
         Ok(())
     }
 
+    fn accepts(&self) -> Accepts {
+        // The bank row of the very window is what a changed copy has to match.
+        Accepts::OWN_POSITIVE
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let (run, encoder) = (shop.run().clone(), shop.encoder());
@@ -239,10 +244,6 @@ impl Objective for PirlObjective {
             Some(puzzle) => ViewPlan { augmented: 1, pretext: Some(puzzle.jigsaw.clone()) },
             None => ViewPlan::augmented(2),
         }
-    }
-
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
     }
 
     fn before_epoch(

@@ -87,6 +87,10 @@ impl ObjectiveConfig for Sacl {
         self.queue().check()
     }
 
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let run = shop.run();
@@ -156,10 +160,6 @@ impl SaclObjective {
 impl Objective for SaclObjective {
     fn views(&self) -> ViewPlan {
         ViewPlan::augmented(2)
-    }
-
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
     }
 
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {

@@ -47,6 +47,10 @@ impl ObjectiveConfig for Simclr {
         check_dim(self.dim)
     }
 
+    fn accepts(&self) -> Accepts {
+        Accepts::ALL
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let most = 2 * shop.run().batch - 2;
@@ -101,17 +105,14 @@ impl SimclrObjective {
             terms.extend([("info_nce", given.loss.detach()), ("key_accuracy", given.key_accuracy)]);
             given.loss
         };
-        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+        let (kept, dropped) = (kept.len(), both - kept.len());
+        Ok(Score { total, terms, kept, dropped, negatives: Some(mask.made_of) })
     }
 }
 
 impl Objective for SimclrObjective {
     fn views(&self) -> ViewPlan {
         ViewPlan::augmented(2)
-    }
-
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
     }
 
     fn loss(&self, batch: &Batch, step: &Step<'_>) -> Result<Loss, ObjectiveError> {

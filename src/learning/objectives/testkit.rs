@@ -48,8 +48,19 @@ impl Built {
     }
 
     pub(super) fn score(&self, views: &[Tensor], rows: &[Vec<u32>], slots: &[u32], rule: &NegativeRule) -> Score {
+        self.score_towards(views, rows, [slots, slots], rule)
+    }
+
+    /// Scores anchors whose positives are the windows of other slots.
+    pub(super) fn score_towards(
+        &self,
+        views: &[Tensor],
+        rows: &[Vec<u32>],
+        [slots, positives]: [&[u32]; 2],
+        rule: &NegativeRule,
+    ) -> Score {
         let step = Step { number: 1, parameters: &self.parameters, negatives: rule };
-        self.objective.score(&Projections { views, rows, slots }, &step).unwrap()
+        self.objective.score(&Projections { views, rows, slots, positives }, &step).unwrap()
     }
 
     /// Scores projections and takes the last of them into memory; where there are several keys, all of them.
@@ -61,6 +72,7 @@ impl Built {
             views: Vec::new(),
             rows: rows[..rows.len().min(2)].to_vec(),
             slots: slots.to_vec(),
+            positives: slots.to_vec(),
             subject: vec![0; slots.len()],
             target: None,
         };

@@ -66,6 +66,11 @@ impl ObjectiveConfig for Wapirl {
         check_share("bank_momentum", self.bank_momentum)
     }
 
+    fn accepts(&self) -> Accepts {
+        // The bank row of the very window is what a changed copy has to match.
+        Accepts::OWN_POSITIVE
+    }
+
     fn build(&self, shop: &mut Workshop) -> Result<Box<dyn Objective>, ObjectiveError> {
         self.check()?;
         let run = shop.run().clone();
@@ -102,10 +107,6 @@ struct WapirlObjective {
 impl Objective for WapirlObjective {
     fn views(&self) -> ViewPlan {
         ViewPlan { augmented: 0, pretext: Some(Arc::new(WaferViews { change: self.change })) }
-    }
-
-    fn accepts(&self) -> Accepts {
-        Accepts::ALL
     }
 
     fn before_epoch(
@@ -197,7 +198,8 @@ mod tests {
         let batch = Batch {
             views: vec![view(1.0), view(1.7)],
             rows: vec![rows.clone(); 2],
-            slots: rows,
+            slots: rows.clone(),
+            positives: rows,
             subject: vec![0; 4],
             target: None,
         };

@@ -168,16 +168,17 @@ pub enum Symptom {
 }
 
 impl Diagnosis {
-    /// Looks at a batch of `n` windows whose negatives were drawn by `rule` from a pool of `n_subjects` people.
+    /// Looks at a batch whose negatives were drawn by the word of `rule` from a pool of so many people.
     ///
     /// # Errors
     /// When the device gives nothing back.
-    pub(super) fn of(loss: &Loss, n: usize, rule: (Negatives, usize)) -> Result<Self, TrainError> {
+    pub(super) fn of(loss: &Loss, rule: (Negatives, usize)) -> Result<Self, TrainError> {
         let embedding = Geometry::of_tensor(&loss.embedding)?;
         let keys = loss.keys.as_ref().map(Geometry::of_tensor).transpose()?;
         let negatives = loss.negatives.as_ref().and_then(NegativeShares::of);
         let either = |wrong: fn(&Geometry) -> bool| wrong(&embedding) || keys.as_ref().is_some_and(wrong);
         let own = |shares: NegativeShares| shares.same_recording + shares.same_person;
+        let queries = (loss.kept + loss.dropped) as f64;
         let signs = [
             (Symptom::NoSpread, either(|geometry| geometry.spread < LEAST_SPREAD)),
             (Symptom::OneDirection, either(|geometry| geometry.effective_rank < LEAST_RANK && geometry.most_rank > 2)),
@@ -185,7 +186,7 @@ impl Diagnosis {
                 Symptom::OwnPersonOnly,
                 rule.0 == Negatives::All && rule.1 > 1 && negatives.is_some_and(|shares| own(shares) > MOST),
             ),
-            (Symptom::FewQueries, loss.negatives.is_some() && (loss.kept as f64) < (1.0 - MOST) * n as f64),
+            (Symptom::FewQueries, loss.negatives.is_some() && (loss.kept as f64) < (1.0 - MOST) * queries),
         ];
         let warnings = signs.into_iter().filter(|(_, seen)| *seen).map(|(symptom, _)| symptom).collect();
         Ok(Self { embedding, keys, negatives, warnings })
@@ -250,6 +251,7 @@ mod tests {
             terms: vec![],
             statistics: vec![],
             kept: embedding.nrows(),
+            dropped: 0,
             negatives: made_of,
         }
     }
@@ -286,7 +288,7 @@ mod tests {
     #[test]
     fn collapse_is_told_and_health_is_not() {
         let sound = made(1.0, (32, 8));
-        let diagnosis = |loss: &Loss| Diagnosis::of(loss, 32, (Negatives::All, 3)).unwrap();
+        let diagnosis = |loss: &Loss| Diagnosis::of(loss, (Negatives::All, 3)).unwrap();
         let healthy = diagnosis(&loss(&sound, Some(&sound), None));
         assert_eq!(healthy.warnings, []);
         assert!(healthy.embedding.spread > 0.8 && healthy.embedding.effective_rank > 5.0, "{healthy:?}");
@@ -316,7 +318,7 @@ mod tests {
             other_subject,
             ..Composition::default()
         };
-        let look = |made_of, rule| Diagnosis::of(&loss(&sound, None, Some(made_of)), 32, rule).unwrap();
+        let look = |made_of, rule| Diagnosis::of(&loss(&sound, None, Some(made_of)), rule).unwrap();
         let even = look(made_of(10, 30, 70), (Negatives::All, 3));
         assert_eq!(even.negatives, Some(NegativeShares { same_recording: 0.1, same_person: 0.2, other_people: 0.7 }));
         assert_eq!(even.warnings, []);
@@ -326,8 +328,8 @@ mod tests {
         // Asked for, or nobody else there: nothing is wrong.
         assert_eq!(look(made_of(10, 100, 0), (Negatives::SameSubject, 3)).warnings, []);
         assert_eq!(look(made_of(10, 100, 0), (Negatives::All, 1)).warnings, []);
-        let none = Loss { kept: 2, ..loss(&sound, None, Some(made_of(0, 0, 0))) };
-        let none = Diagnosis::of(&none, 32, (Negatives::SameSubject, 3)).unwrap();
+        let none = Loss { kept: 2, dropped: 30, ..loss(&sound, None, Some(made_of(0, 0, 0))) };
+        let none = Diagnosis::of(&none, (Negatives::SameSubject, 3)).unwrap();
         assert_eq!((none.negatives, none.warnings), (None, vec![Symptom::FewQueries]));
     }
 

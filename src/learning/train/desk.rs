@@ -170,6 +170,7 @@ impl<'a> Desk<'a> {
             put(name, term.to_dtype(DType::F64)?.to_scalar::<f64>()?.into());
         }
         if let Some(negatives) = &loss.negatives {
+            put("dropped", loss.dropped.into());
             put("negatives", serde_json::to_value(negatives).expect("counts are plain data"));
         }
         put("windows_per_s", windows_per_s.into());
@@ -187,16 +188,11 @@ impl<'a> Desk<'a> {
     }
 
     /// How the embeddings of a batch lie, every so often; what is wrong with them is said once.
-    pub(super) fn note_diagnosis(
-        &mut self,
-        task: &dyn Task,
-        loss: &Loss,
-        (step, windows): (u64, usize),
-    ) -> Result<(), TrainError> {
+    pub(super) fn note_diagnosis(&mut self, task: &dyn Task, loss: &Loss, step: u64) -> Result<(), TrainError> {
         if !is_due(step, self.total) {
             return Ok(());
         }
-        let Some(diagnosis) = task.diagnose(loss, windows)? else { return Ok(()) };
+        let Some(diagnosis) = task.diagnose(loss)? else { return Ok(()) };
         for symptom in &diagnosis.warnings {
             if self.told.insert(*symptom) {
                 self.watch.progress().caution(&format!("step {step}: {}", diagnosis.in_words(*symptom)));

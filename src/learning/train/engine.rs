@@ -55,11 +55,11 @@ pub trait Task {
         Ok(None)
     }
 
-    /// How a batch of `n` windows looks from outside, for a task whose embeddings could collapse. It changes nothing.
+    /// How a batch looks from outside, for a task whose embeddings could collapse. It changes nothing.
     ///
     /// # Errors
     /// When the device gives nothing back.
-    fn diagnose(&self, _loss: &Loss, _n: usize) -> Result<Option<Diagnosis>, TrainError> {
+    fn diagnose(&self, _loss: &Loss) -> Result<Option<Diagnosis>, TrainError> {
         Ok(None)
     }
 
@@ -124,7 +124,7 @@ pub fn train(task: &mut dyn Task, course: &Course, desk: &mut Desk<'_>) -> Resul
         }
         task.after_step(&batch, &loss, step)?; // clamps, momentum encoder, queue
         desk.note(task, &loss, &taken, batch.len())?;
-        desk.note_diagnosis(task, &loss, (step, batch.len()))?; // collapse, every so often
+        desk.note_diagnosis(task, &loss, step)?; // collapse, every so often
         desk.note_look(task, step)?; // validation people, every so often
         desk.keep_if_due(task, &optimisers, step)?;
     }
@@ -177,7 +177,14 @@ mod tests {
         }
         fn batch(&mut self, step: u64) -> Result<Batch, TrainError> {
             let rows = vec![step as u32, 7];
-            Ok(Batch { views: vec![], rows: vec![rows], slots: vec![0, 1], subject: vec![0, 0], target: None })
+            Ok(Batch {
+                views: vec![],
+                rows: vec![rows],
+                slots: vec![0, 1],
+                positives: vec![0, 1],
+                subject: vec![0, 0],
+                target: None,
+            })
         }
         fn loss(&mut self, _batch: &Batch, step: u64) -> Result<Loss, TrainError> {
             let both = (self.moving.flat().sqr()?.sum_all()? + self.resting.flat().sqr()?.sum_all()?)?;
@@ -185,7 +192,7 @@ mod tests {
             let kept = if step == self.skipped { 0 } else { 2 };
             let embedding = Tensor::zeros((2, 1), DType::F64, &Device::Cpu)?;
             let (keys, terms, statistics, negatives) = (None, vec![], vec![], None);
-            Ok(Loss { total, embedding, keys, terms, statistics, kept, negatives })
+            Ok(Loss { total, embedding, keys, terms, statistics, kept, dropped: 0, negatives })
         }
         fn trained(&mut self, _step: u64) -> Vec<Trained<'_>> {
             vec![Trained { name: "moving", group: &self.moving, rate_factor: 0.5 }]

@@ -11,7 +11,9 @@ use crate::base::{Chosen, Watch, available_memory};
 use crate::data::splits::{Pool, Subset};
 use crate::data::store::Store;
 use crate::learning::augment::AugmentationConfig;
-use crate::learning::awareness::{Adversary, AdversaryForm, AdversarySize, Awareness, NegativeRule};
+use crate::learning::awareness::{
+    Adversary, AdversaryForm, AdversarySize, Awareness, NegativeRule, PositiveRule, Positives,
+};
 use crate::learning::nn::{Batch, BatchStatistics, ENCODERS, Encoder, EncoderConfig, Group, Weights};
 use crate::learning::objectives::{Loss, Objective, ObjectiveConfig, Parameters, RunSize, State, Step, Workshop};
 use crate::runs::{Events, Journal};
@@ -135,6 +137,7 @@ pub fn pretrain(
     device: &Device,
     record: Record<'_>,
 ) -> Result<Pretrained, TrainError> {
+    order.awareness.check(order.objective.name, &order.objective.choice.accepts())?;
     let PretrainPlan { batch, course } = order.settings.plan(data.pool.len())?;
     if batch < order.settings.batch {
         let (n, wished) = (data.pool.len(), order.settings.batch);
@@ -145,7 +148,10 @@ pub fn pretrain(
     let run = RunSize { seed: order.seed, pool, batch, steps: course.steps, device: device.clone(), dtype };
     let spec = data.store.spec();
     let encoder = Arc::from(order.encoder.choice.build(data.store.channels().len(), spec.length as usize)?);
+    let Awareness { positives, neighbour_s, .. } = order.awareness;
+    let positives = PositiveRule::new(positives, neighbour_s, spec.rate_hz);
     let negatives = NegativeRule::new(order.awareness.negatives, data.store.table(), spec.length);
+    let negatives = negatives.with_positives(positives);
     if let Some(caution) = order.objective.choice.caution(n_windows, batch) {
         let rows = data.pool.rows();
         let share = negatives.mask(&rows[..rows.len().min(SAMPLE)], rows).made_of.masked_share();
@@ -157,8 +163,9 @@ pub fn pretrain(
 
     let plan = learner.objective.views();
     let views = plan.augmented as u16;
-    let loading = PoolLoading { seed: order.seed, batch, views, partners: PartnerScope::Pool };
+    let loading = PoolLoading { seed: order.seed, batch, views, partners: PartnerScope::Pool, positives };
     let loader = PoolLoader::new(data.store, data.pool, order.augment, loading)?.with_pretext(plan.pretext);
+    tell_alone(&loader, positives.positives(), record.watch);
     let contract = contract(order, data);
     let mut desk = Desk::new(record.watch);
     if let Some((journal, labels)) = record.journal {
@@ -204,6 +211,17 @@ fn monitor<'a>(
         reason: "nobody is given whom it could look at".to_owned(),
     })?;
     Ok(Some(Monitor::new(settings, data.store, people, steps)))
+}
+
+/// Says how many windows have nothing but themselves to match, where another window was asked for.
+fn tell_alone(loader: &PoolLoader<'_>, positives: Positives, watch: &Watch) {
+    let (alone, n) = (loader.n_alone(), loader.n_windows());
+    if positives == Positives::Window || alone == 0 {
+        return;
+    }
+    let line = format!("{alone} of {n} windows have no other as positive ({}) and match themselves", positives.name());
+    let progress = watch.progress();
+    if 2 * alone > n { progress.caution(&line) } else { progress.say(&line) }
 }
 
 /// Says what an objective keeps beside the weights, if it keeps something and it fits.
@@ -297,7 +315,7 @@ impl Learner {
     ) -> Result<Self, TrainError> {
         let mut shop = Workshop::new(Arc::clone(&encoder), run.clone())?;
         let objective = objective.build(&mut shop)?;
-        awareness.check(&objective.accepts(), n_subjects)?;
+        awareness.check_pool(n_subjects)?;
         let (parameters, first_tensor) = shop.finish();
         let opponent = match awareness.adversary.form {
             AdversaryForm::Off => None,
@@ -367,6 +385,11 @@ impl Task for Pretraining<'_> {
         let mut loss = objective.loss(batch, &Step { number: step, parameters, negatives })?;
         // How far embeddings spread: near 0, the encoder says the same of every window.
         loss.terms.push(("embedding_std", loss.embedding.detach().var(0)?.sqrt()?.mean_all()?));
+        if negatives.positives().positives() != Positives::Window {
+            let own = batch.positives.iter().zip(&batch.slots).filter(|(positive, own)| positive == own).count();
+            let share = own as f64 / batch.len() as f64;
+            loss.terms.push(("own_positive", Tensor::new(share, loss.total.device())?));
+        }
         if let Some(opponent) = opponent {
             // View-major: an objective with two query views hands out two embeddings a window.
             let subject = batch.subject.repeat(loss.embedding.dim(0)? / batch.len());
@@ -391,9 +414,9 @@ impl Task for Pretraining<'_> {
         Ok(self.learner.objective.after_step(batch, loss, &mut self.learner.parameters)?)
     }
 
-    fn diagnose(&self, loss: &Loss, n: usize) -> Result<Option<Diagnosis>, TrainError> {
+    fn diagnose(&self, loss: &Loss) -> Result<Option<Diagnosis>, TrainError> {
         let Learner { negatives, n_subjects, .. } = &self.learner;
-        Diagnosis::of(loss, n, (negatives.negatives(), *n_subjects)).map(Some)
+        Diagnosis::of(loss, (negatives.negatives(), *n_subjects)).map(Some)
     }
 
     fn look(&self, step: u64) -> Result<Option<(&'static str, Look)>, TrainError> {

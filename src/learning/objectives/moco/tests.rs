@@ -125,7 +125,7 @@ fn batch(n: usize) -> Batch {
     let view = |seed| Tensor::from_vec(values(seed), (n, CHANNELS, SAMPLES), &Device::Cpu).unwrap();
     let rows: Vec<u32> = (0..n as u32).collect();
     let (views, subject) = (vec![view(1), view(2)], vec![0; n]);
-    Batch { views, rows: rows_of(&rows, 2), slots: rows, subject, target: None }
+    Batch { views, rows: rows_of(&rows, 2), slots: rows.clone(), positives: rows, subject, target: None }
 }
 
 fn loss(settings: &Moco) -> Loss {

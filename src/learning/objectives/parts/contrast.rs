@@ -172,7 +172,8 @@ impl Contrast {
             terms.push(("key_accuracy", given.key_accuracy));
             given.loss
         };
-        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+        let (kept, dropped) = (kept.len(), query_rows.len() - kept.len());
+        Ok(Score { total, terms, kept, dropped, negatives: Some(mask.made_of) })
     }
 
     fn candidates(&self, keys: &Tensor, rows: &[u32]) -> Result<Candidates, ObjectiveError> {

@@ -122,7 +122,8 @@ impl Invariance {
             terms.extend([("changed", of_changed.detach()), ("plain", of_plain.detach())]);
             ((of_changed * self.settings.weight)? + (of_plain * (1.0 - self.settings.weight))?)?
         };
-        Ok(Score { total, terms, kept: kept.len(), negatives: Some(mask.made_of) })
+        let (kept, dropped) = (kept.len(), rows.len() - kept.len());
+        Ok(Score { total, terms, kept, dropped, negatives: Some(mask.made_of) })
     }
 
     /// The mean loss of each head.

@@ -103,7 +103,8 @@ fn batch(objective: &dyn Objective) -> Batch {
     Batch {
         views: lengths.iter().enumerate().map(view).collect(),
         rows: vec![rows.clone(); lengths.len()],
-        slots: rows,
+        slots: rows.clone(),
+        positives: rows,
         subject: vec![0; 4],
         target: None,
     }

@@ -52,6 +52,7 @@ fn batch(rows: &[u32], dtype: DType) -> Batch {
         views: vec![view(0), view(1)],
         rows: vec![rows.to_vec(), rows.to_vec()],
         slots: rows.to_vec(),
+        positives: rows.to_vec(),
         subject: vec![0; rows.len()],
         target: None,
     }

@@ -13,10 +13,12 @@ pub struct HostBatch {
     pub length: usize,
     /// One buffer a view, `[n, channels, samples]`; a pretext task's view has a length of its own.
     pub views: Vec<Vec<f32>>,
-    /// Rows of the store, the same for each view.
-    pub rows: Vec<u32>,
+    /// Rows of the store, one list a view.
+    pub rows: Vec<Vec<u32>>,
     /// Ranks in the pool or the role.
     pub slots: Vec<u32>,
+    /// Ranks in the pool of the windows that these are to match.
+    pub positives: Vec<u32>,
     /// Index of the person among the training people.
     pub subject: Vec<u32>,
     /// What a supervised task predicts.
@@ -29,13 +31,13 @@ impl HostBatch {
     /// # Errors
     /// What the device says, out of memory foremost.
     pub fn into_batch(self, device: &Device) -> candle_core::Result<Batch> {
-        let (n, channels) = (self.rows.len(), self.channels);
+        let (n, channels) = (self.slots.len(), self.channels);
         let views = self.views.into_iter().map(|view| {
             let length = view.len() / (n * channels).max(1);
             Tensor::from_vec(view, (n, channels, length), device)
         });
         let views = views.collect::<candle_core::Result<Vec<_>>>()?;
-        let rows = vec![self.rows; views.len()];
-        Ok(Batch { views, rows, slots: self.slots, subject: self.subject, target: self.target })
+        let Self { rows, slots, positives, subject, target, .. } = self;
+        Ok(Batch { views, rows, slots, positives, subject, target })
     }
 }

@@ -12,6 +12,7 @@ use crate::base::{NormalTable, Purpose, Stream, StreamKey};
 use crate::data::splits::{Pool, Reach, Subset};
 use crate::data::store::{Store, StoreError};
 use crate::learning::augment::{Augmentation, AugmentationConfig, Frame, Partners, Pretext, Scale, Source};
+use crate::learning::awareness::{Place, PositiveRule, PositiveSets};
 
 /// How the pool is dealt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct PoolLoading {
     pub views: u16,
     /// Where partners come from.
     pub partners: PartnerScope,
+    /// Which window the second view shows.
+    pub positives: PositiveRule,
 }
 
 /// Batches of augmented views: each epoch holds every window of the pool once, in a new order, at a new position;
@@ -40,6 +43,7 @@ pub struct PoolLoader<'a> {
     augmentation: Augmentation,
     normals: NormalTable,
     partners: PartnerIndex,
+    positives: PositiveSets,
     pretext: Option<Arc<dyn Pretext>>,
     order: Mutex<Option<(u32, Arc<[u32]>)>>,
     /// What the store refused while a batch was made: partners are read where no error can be handed on.
@@ -75,6 +79,8 @@ impl<'a> PoolLoader<'a> {
         if augmentation.needs_partners() {
             partners.check(loading.partners, table, &rows)?;
         }
+        let places: Vec<Place> = rows.iter().map(|row| Place::from(&table.rows[*row as usize])).collect();
+        let positives = PositiveSets::new(loading.positives, &places);
         let normals = NormalTable::new(loading.seed);
         let (n_subjects, order, refused) = (people.len(), Mutex::new(None), Mutex::new(None));
         let pretext = None;
@@ -88,6 +94,7 @@ impl<'a> PoolLoader<'a> {
             augmentation,
             normals,
             partners,
+            positives,
             pretext,
             order,
             refused,
@@ -108,6 +115,11 @@ impl<'a> PoolLoader<'a> {
     /// People of the pool.
     pub fn n_subjects(&self) -> usize {
         self.n_subjects
+    }
+
+    /// Windows of the pool that no other window of it can be the positive of.
+    pub fn n_alone(&self) -> usize {
+        self.positives.n_alone()
     }
 
     /// Batches of an epoch.
@@ -136,17 +148,26 @@ impl<'a> PoolLoader<'a> {
         let order = self.order(epoch);
         let slots = order[index * self.loading.batch..][..self.loading.batch].to_vec();
         let (channels, length) = (self.store.channels().len(), self.store.spec().length as usize);
-        let nominals: Vec<Nominal<'_>> = slots.par_iter().map(|slot| self.nominal(epoch, *slot)).collect();
+        let positives: Vec<u32> = slots.iter().map(|slot| self.positive(epoch, *slot)).collect();
+        let nominals = self.nominals(epoch, &slots);
+        // Where every window matches itself, nothing is read twice.
+        let others = (self.loading.views > 1 && positives != slots).then(|| self.nominals(epoch, &positives));
         let views = (0..self.loading.views).map(|view| {
+            let shown = if view == 0 { &nominals } else { others.as_ref().unwrap_or(&nominals) };
             let mut samples = vec![0.0; slots.len() * channels * length];
-            samples.par_chunks_exact_mut(channels * length).zip(&nominals).for_each(|(into, nominal)| {
+            let anchors = shown.par_iter().zip(&slots);
+            samples.par_chunks_exact_mut(channels * length).zip(anchors).for_each(|(into, (nominal, anchor))| {
                 let into = ArrayViewMut2::from_shape((channels, length), into).expect("a chunk is a window");
-                self.view(epoch, nominal, view, into);
+                self.view((epoch, view), *anchor, nominal, into);
             });
             samples
         });
         let mut views: Vec<Vec<f32>> = views.collect();
         views.extend(self.pretext_views(epoch, &nominals));
+        let rows_of = |slots: &[u32]| slots.iter().map(|slot| self.rows[*slot as usize]).collect::<Vec<u32>>();
+        let shown =
+            |view: usize| if (1..usize::from(self.loading.views)).contains(&view) { &positives } else { &slots };
+        let rows = (0..views.len()).map(|view| rows_of(shown(view))).collect();
         if let Some(error) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(error.into());
         }
@@ -154,9 +175,10 @@ impl<'a> PoolLoader<'a> {
             channels,
             length,
             views,
-            rows: slots.iter().map(|slot| self.rows[*slot as usize]).collect(),
+            rows,
             subject: slots.iter().map(|slot| self.subject[*slot as usize]).collect(),
             slots,
+            positives,
             target: None,
         })
     }
@@ -174,6 +196,17 @@ impl<'a> PoolLoader<'a> {
                 order
             }
         }
+    }
+
+    /// The slot of the window that a window is to match in this epoch.
+    fn positive(&self, epoch: u32, slot: u32) -> u32 {
+        let row = self.rows[slot as usize];
+        let key = StreamKey::new(self.loading.seed, Purpose::Positives).epoch(epoch).row(row);
+        self.positives.draw(slot, &mut key.stream())
+    }
+
+    fn nominals(&self, epoch: u32, slots: &[u32]) -> Vec<Nominal<'_>> {
+        slots.par_iter().map(|slot| self.nominal(epoch, *slot)).collect()
     }
 
     /// Where a window lies in this epoch and how it is scaled there.
@@ -231,7 +264,7 @@ impl<'a> PoolLoader<'a> {
                     lengths.iter().map(|length| Array2::zeros((channels, *length))).collect();
                 let mut into: Vec<_> = views.iter_mut().map(|view| view.view_mut()).collect();
                 let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
-                let key = self.key(epoch, nominal, self.loading.views);
+                let key = self.key((epoch, self.loading.views), nominal.slot);
                 pretext.make(&self.source(nominal, &partners), key, &mut into);
                 views
             })
@@ -240,14 +273,16 @@ impl<'a> PoolLoader<'a> {
         (0..lengths.len()).map(view).collect()
     }
 
-    /// The stream that a window's view is made with; those of a pretext task share the view after the augmented ones.
-    fn key(&self, epoch: u32, nominal: &Nominal<'_>, view: u16) -> StreamKey {
-        let row = self.rows[nominal.slot as usize];
+    /// The stream that an anchor's view is made with, whichever window it shows: two anchors that match one window see it
+    /// in views of their own. Those of a pretext task share the view after the augmented ones.
+    fn key(&self, (epoch, view): (u32, u16), anchor: u32) -> StreamKey {
+        let row = self.rows[anchor as usize];
         StreamKey::new(self.loading.seed, Purpose::Transforms).epoch(epoch).row(row).view(view)
     }
 
-    fn view(&self, epoch: u32, nominal: &Nominal<'_>, view: u16, into: ArrayViewMut2<'_, f32>) {
-        let key = self.key(epoch, nominal, view);
+    /// A view of the window at `nominal` for an anchor.
+    fn view(&self, (epoch, view): (u32, u16), anchor: u32, nominal: &Nominal<'_>, into: ArrayViewMut2<'_, f32>) {
+        let key = self.key((epoch, view), anchor);
         let partners = PoolPartners { loader: self, epoch, slot: nominal.slot };
         self.augmentation.view(&self.source(nominal, &partners), key, into);
     }

@@ -11,6 +11,7 @@ use crate::base::{Purpose, SignalKind, StreamKey, canonical_json, parse_table};
 use crate::data::splits::{DrawContext, PLANS, RejectScope, Split};
 use crate::data::store::{self, Compression, Store, StoreHeader};
 use crate::learning::augment::{AugmentationConfig, Jigsaw, WaferMap, WaferViews};
+use crate::learning::awareness::{PositiveRule, Positives};
 use crate::signal::{
     Normalisation, RecordingEntry, Reject, SubjectId, Unit, WindowChannel, WindowRow, WindowSpec, WindowTable,
 };
@@ -93,7 +94,8 @@ fn split(store: &Store) -> Split {
     plan.draw(store.table(), &context).unwrap().remove(0)
 }
 
-const LOADING: PoolLoading = PoolLoading { seed: 3, batch: 7, views: 2, partners: PartnerScope::Pool };
+const LOADING: PoolLoading =
+    PoolLoading { seed: 3, batch: 7, views: 2, partners: PartnerScope::Pool, positives: PositiveRule::WINDOW };
 
 fn chain(list: &str) -> AugmentationConfig {
     let text = format!("augment = {list}");
@@ -144,12 +146,12 @@ fn an_epoch_holds_every_pool_window_once_and_nobody_elses() {
     let mut orders = BTreeSet::new();
     for epoch in 0..3 {
         let batches: Vec<HostBatch> = (0..8).map(|index| loader.batch(epoch, index).unwrap()).collect();
-        let mut rows: Vec<u32> = batches.iter().flat_map(|batch| batch.rows.clone()).collect();
+        let mut rows: Vec<u32> = batches.iter().flat_map(|batch| batch.rows[0].clone()).collect();
         orders.insert(rows.clone());
         rows.sort_unstable();
         assert_eq!(rows, split.pool().rows());
         for batch in &batches {
-            for ((row, slot), subject) in batch.rows.iter().zip(&batch.slots).zip(&batch.subject) {
+            for ((row, slot), subject) in batch.rows[0].iter().zip(&batch.slots).zip(&batch.subject) {
                 assert_eq!(split.pool().rows()[*slot as usize], *row);
                 assert_eq!(split.pool().subjects()[*subject as usize], store.table().rows[*row as usize].subject);
             }
@@ -164,7 +166,8 @@ fn windows_that_fill_no_batch_are_left_out() {
     let store = made_store(folder.path(), &table());
     let split = split(&store);
     let loader = PoolLoader::new(&store, split.pool(), &full_chain(), LOADING).unwrap();
-    let rows: BTreeSet<u32> = (0..loader.n_batches()).flat_map(|index| loader.batch(0, index).unwrap().rows).collect();
+    let rows: BTreeSet<u32> =
+        (0..loader.n_batches()).flat_map(|index| loader.batch(0, index).unwrap().rows.remove(0)).collect();
     assert_eq!((loader.n_batches(), rows.len()), (6, 42));
     let refused = PoolLoader::new(&store, split.pool(), &full_chain(), PoolLoading { batch: 49, ..LOADING });
     assert!(matches!(refused.err(), Some(LoaderError::Batch { n_windows: 48, batch: 49 })));
@@ -211,7 +214,7 @@ fn without_transforms_a_view_is_the_normalised_window_at_its_position() {
     let mut positions = BTreeSet::new();
     for step in 0..60 {
         let batch = loader.step(step).unwrap();
-        for (i, row) in batch.rows.iter().enumerate() {
+        for (i, row) in batch.rows[0].iter().enumerate() {
             let places = store.table().rows[*row as usize].trial_samples - 20 + 1;
             let key = StreamKey::new(3, Purpose::Position).epoch((step / 6) as u32).row(*row);
             let position = i64::from(key.stream().below(places));
@@ -232,7 +235,7 @@ fn views_of_a_pretext_task_come_after_the_augmented_ones_and_by_name() {
     let wafer = make().with_pretext(Some(std::sync::Arc::new(WaferViews { change: WaferMap::Roll })));
     let batch = wafer.step(7).unwrap();
     assert_eq!(batch.views.len(), 4);
-    for i in 0..batch.rows.len() {
+    for i in 0..batch.slots.len() {
         assert_eq!(window(&batch, 2, i), window(&batch, 0, i), "the plain window");
         let sorted = |view| {
             let mut samples = window(&batch, view, i).row(0).to_vec();
@@ -265,7 +268,7 @@ fn delay_stays_within_the_real_samples_of_the_row() {
     let mut delays = BTreeSet::new();
     for step in 0..60 {
         let batch = loader.step(step).unwrap();
-        for (i, row) in batch.rows.iter().enumerate() {
+        for (i, row) in batch.rows[0].iter().enumerate() {
             let of = &store.table().rows[*row as usize];
             let key = StreamKey::new(3, Purpose::Position).epoch((step / 6) as u32).row(*row);
             let position = i64::from(key.stream().below(of.trial_samples - 20 + 1));
@@ -301,7 +304,7 @@ fn partners_are_other_windows_of_the_pool_where_the_epoch_puts_them() {
     for epoch in 0..4 {
         let candidates = candidates(epoch);
         for batch in (0..loader.n_batches()).map(|index| loader.batch(epoch, index).unwrap()) {
-            for (i, row) in batch.rows.iter().enumerate() {
+            for (i, row) in batch.rows[0].iter().enumerate() {
                 let view = window(&batch, 0, i);
                 let partner = candidates.iter().find(|(_, candidate)| close(&view, candidate));
                 let (partner, _) = partner.expect("a partner is a window of the pool");
@@ -312,6 +315,97 @@ fn partners_are_other_windows_of_the_pool_where_the_epoch_puts_them() {
         }
     }
     assert!(seen.len() > 40, "of 48 windows, {} were partners", seen.len());
+}
+
+/// Rules that ask for other windows; starts of the made table lie about 0.25 s apart.
+fn further_positives() -> [PositiveRule; 2] {
+    [Positives::Neighbour, Positives::Subject].map(|positives| PositiveRule::new(positives, 0.3, SPEC.rate_hz))
+}
+
+#[test]
+fn a_second_view_shows_a_positive_of_the_pool_at_its_own_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = made_store(folder.path(), &table());
+    let split = split(&store);
+    let rows = &store.table().rows;
+    for positives in further_positives() {
+        let loading = PoolLoading { positives, ..LOADING };
+        let loader = PoolLoader::new(&store, split.pool(), &AugmentationConfig::none(), loading).unwrap();
+        let mut seen = BTreeSet::new();
+        for step in 0..60 {
+            let batch = loader.step(step).unwrap();
+            for (i, (&anchor, &positive)) in batch.rows[0].iter().zip(&batch.rows[1]).enumerate() {
+                let (one, other) = (&rows[anchor as usize], &rows[positive as usize]);
+                assert_eq!(split.pool().rows()[batch.positives[i] as usize], positive);
+                assert!(anchor != positive && positives.covers(one.into(), other.into()), "{anchor} {positive}");
+                for (view, row) in [(0, anchor), (1, positive)] {
+                    let places = rows[row as usize].trial_samples - 20 + 1;
+                    let key = StreamKey::new(3, Purpose::Position).epoch((step / 6) as u32).row(row);
+                    let position = i64::from(key.stream().below(places));
+                    assert!(close(&window(&batch, view, i), &direct(&store, row, position, position)));
+                }
+                seen.insert((anchor, positive));
+            }
+        }
+        assert!(seen.len() >= 60, "{positives:?}: {} pairs", seen.len());
+        assert_eq!(loader.n_alone(), 0);
+    }
+}
+
+#[test]
+fn a_positive_is_delayed_within_its_own_real_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = made_store(folder.path(), &table());
+    let split = split(&store);
+    let list = chain("[{ name = \"temporal-delay\", delay_s = 0.0375 }]");
+    let loading = PoolLoading { positives: further_positives()[1], ..LOADING };
+    let loader = PoolLoader::new(&store, split.pool(), &list, loading).unwrap();
+    let mut delays = BTreeSet::new();
+    for step in 0..60 {
+        let batch = loader.step(step).unwrap();
+        for (i, row) in batch.rows[1].iter().enumerate() {
+            let of = &store.table().rows[*row as usize];
+            let key = StreamKey::new(3, Purpose::Position).epoch((step / 6) as u32).row(*row);
+            let position = i64::from(key.stream().below(of.trial_samples - 20 + 1));
+            let (first, last) = (-i64::from(of.left), i64::from(of.trial_samples + of.right) - 20);
+            let view = window(&batch, 1, i);
+            let begins = (first..=last).find(|offset| close(&view, &direct(&store, *row, position, *offset)));
+            delays.insert(position - begins.expect("a view is a cut of the positive's real samples"));
+        }
+    }
+    assert_eq!(delays, (-6..=6).collect());
+}
+
+#[test]
+fn a_window_without_another_matches_itself_by_the_bits_of_the_plain_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = made_store(folder.path(), &table());
+    let split = split(&store);
+    let loader = |positives, seed| {
+        let loading = PoolLoading { positives, seed, ..LOADING };
+        PoolLoader::new(&store, split.pool(), &full_chain(), loading).unwrap()
+    };
+    let plain = loader(PositiveRule::WINDOW, 3);
+    // Nobody's next window begins so near.
+    let alone = loader(PositiveRule::new(Positives::Neighbour, 0.05, SPEC.rate_hz), 3);
+    assert_eq!((plain.n_alone(), alone.n_alone()), (48, 48));
+    let batches = |loader: &PoolLoader<'_>| (0..15).map(|step| loader.step(step).unwrap()).collect::<Vec<_>>();
+    assert!(batches(&plain) == batches(&alone));
+    for positives in further_positives() {
+        let drawn = batches(&loader(positives, 3));
+        assert!(drawn == batches(&loader(positives, 3)), "the same seed draws the same");
+        let of = |batches: &[HostBatch]| batches.iter().map(|batch| batch.rows[1].clone()).collect::<Vec<_>>();
+        assert_ne!(of(&drawn), of(&batches(&loader(positives, 4))));
+        for (drawn, plain) in drawn.iter().zip(batches(&plain)) {
+            assert_eq!((&drawn.views[0], &drawn.rows[0]), (&plain.views[0], &plain.rows[0]), "anchors are the same");
+            assert_ne!(drawn.views[1], plain.views[1]);
+        }
+        let pairs = |epoch: u32| {
+            let batches = (0..6).map(|index| loader(positives, 3).batch(epoch, index).unwrap());
+            batches.flat_map(|batch| batch.slots.into_iter().zip(batch.positives)).collect::<BTreeSet<_>>()
+        };
+        assert_ne!(pairs(0), pairs(1), "each epoch has its own draw");
+    }
 }
 
 #[test]
@@ -334,14 +428,14 @@ fn labelled_batches_hold_every_row_once_with_its_target() {
         (0..10).map(|row| LabelledRow { row: 3 * row, subject: row, target: row % 2 }).collect();
     let loader = LabelledLoader::new(&store, rows.clone(), 1, 4);
     let batches: Vec<HostBatch> = (0..loader.n_batches()).map(|index| loader.batch(2, index).unwrap()).collect();
-    assert_eq!(batches.iter().map(|batch| batch.rows.len()).collect::<Vec<_>>(), [4, 4, 2]);
+    assert_eq!(batches.iter().map(|batch| batch.slots.len()).collect::<Vec<_>>(), [4, 4, 2]);
     let mut seen = BTreeSet::new();
     for batch in &batches {
-        let expected = evaluation_windows(&store, &batch.rows).unwrap();
+        let expected = evaluation_windows(&store, &batch.rows[0]).unwrap();
         assert_eq!(batch.views[0], expected.as_slice().unwrap());
         for (i, slot) in batch.slots.iter().enumerate() {
             let labelled = rows[*slot as usize];
-            assert_eq!((batch.rows[i], batch.target.as_ref().unwrap()[i]), (labelled.row, labelled.target));
+            assert_eq!((batch.rows[0][i], batch.target.as_ref().unwrap()[i]), (labelled.row, labelled.target));
             seen.insert(*slot);
         }
     }

@@ -24,7 +24,8 @@ fn batch() -> Batch {
     };
     let rows: Vec<u32> = (0..N as u32).collect();
     let subject = rows.iter().map(|row| row % 2).collect();
-    Batch { views: vec![view(0), view(1)], rows: vec![rows.clone(), rows.clone()], slots: rows, subject, target: None }
+    let (views, slots, positives) = (vec![view(0), view(1)], rows.clone(), rows.clone());
+    Batch { views, rows: vec![rows.clone(), rows], slots, positives, subject, target: None }
 }
 
 fn task(preset: Preset) -> Pretraining<'static> {
