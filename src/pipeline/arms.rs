@@ -9,8 +9,9 @@ use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, SignalKind};
 use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
 use crate::learning::awareness::{Awareness, Preset};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
-use crate::learning::train::Scope;
+use crate::learning::train::{PretrainOrder, Scope};
 
+use super::parse::Pipeline;
 use super::scope::{check_arms, fitted};
 use super::section::{Sections, table_in};
 
@@ -30,6 +31,18 @@ pub struct Arm {
 }
 
 impl Arm {
+    /// What is pretrained in this arm with `seed`, and how.
+    pub(super) fn order<'p>(&'p self, pipeline: &'p Pipeline, seed: u64) -> PretrainOrder<'p> {
+        PretrainOrder {
+            encoder: &pipeline.encoder,
+            objective: &self.objective,
+            awareness: self.awareness,
+            augment: &pipeline.augment,
+            settings: pipeline.train.clone(),
+            seed,
+        }
+    }
+
     /// All its keys; `objective` among them where it is not the pipeline's.
     pub(super) fn resolved(&self, of_pipeline: &Chosen<dyn ObjectiveConfig>) -> Value {
         let mut keys = serde_json::to_value(self.awareness).expect("settings are plain data");
@@ -177,7 +190,7 @@ fn arm_name<'v>(value: &'v ConfigValue<'_>) -> Result<&'v str, ConfigError> {
 mod tests {
     use super::*;
     use crate::base::Differences;
-    use crate::pipeline::{Pipeline, PipelineError, PipelineText};
+    use crate::pipeline::{PipelineError, PipelineText};
 
     const LEAST: &str = "corpus = { name = \"mit-bih\", root = \"x\" }\nsplit = { name = \"shares\" }\n";
     const TWO: &str = "[objective]\nname = \"simclr\"\ntemperature = 0.3\n[awareness]\narms = [\"base\", \

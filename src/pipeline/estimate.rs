@@ -11,7 +11,7 @@ use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start};
 use crate::learning::nn::Group;
-use crate::learning::train::{Monitored, PretrainData, PretrainOrder, Record, TrainError, pretrain, supervised_batch};
+use crate::learning::train::{Monitored, PretrainData, Record, TrainError, pretrain, supervised_batch};
 use crate::numerics::metrics::Classes;
 
 use super::arms::Arm;
@@ -154,14 +154,7 @@ impl Timed<'_> {
     /// Seconds of a window in an update of pretraining.
     fn pretraining(&self, arm: &Arm, split: &Split) -> Result<f64, Error> {
         let pipeline = self.pipeline;
-        let order = PretrainOrder {
-            encoder: &pipeline.encoder,
-            objective: &arm.objective,
-            awareness: arm.awareness,
-            augment: &pipeline.augment,
-            settings: pipeline.train.clone(),
-            seed: pipeline.seeds.first().copied().unwrap_or_default(),
-        };
+        let order = arm.order(pipeline, pipeline.seeds.first().copied().unwrap_or_default());
         let (train, validation) = (split.train(), split.validation());
         let monitored = Some(Monitored { train, validation, unscored: self.store.pool_excludes() });
         let data = PretrainData { store: self.store, pool: split.pool(), split_hash: split.hash(), monitored };

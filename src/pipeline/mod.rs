@@ -5,6 +5,7 @@
 
 mod arms;
 mod compare;
+mod costs;
 mod cuts;
 mod embeddings;
 mod error;

@@ -253,7 +253,7 @@ fn place(sections: &Sections<'_, '_>, key: &str, default: String) -> Result<Path
 }
 
 /// Samples of a window.
-fn window_samples(recipe: &Recipe, corpus: &dyn Corpus) -> usize {
+pub(super) fn window_samples(recipe: &Recipe, corpus: &dyn Corpus) -> usize {
     seconds_to_samples(recipe.window_s, recipe.store_rate_hz(corpus.rate_hz())) as usize
 }
 

@@ -12,14 +12,15 @@ use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
-use crate::judging::evaluate::{END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
+use crate::judging::evaluate::{ArmCost, END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
-    Checkpoints, Contract, Monitored, PretrainData, PretrainOrder, Pretrained, Record, Resume, pretrain,
+    Checkpoints, Contract, Monitored, PoolSize, PretrainData, Pretrained, Record, Resume, pretrain,
 };
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
 use super::arms::Arm;
+use super::costs::costs;
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
@@ -134,6 +135,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining reports, a request to stop among it.
     pub fn pretrain(&mut self) -> Result<Vec<PretrainedFile>, Error> {
+        self.costs()?;
         let mut files = Vec::new();
         for (fold, seed) in self.rounds() {
             for arm in 0..self.pipeline.arms.len() {
@@ -207,7 +209,8 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining or judging report, a request to stop among it.
     pub fn score(&mut self) -> Result<Evaluated, Error> {
-        self.judge_all(&mut |run, fold, seed| {
+        let costs = self.costs()?;
+        self.judge_all(costs, &mut |run, fold, seed| {
             let mut pretrained = Vec::new();
             for arm in 0..run.pipeline.arms.len() {
                 pretrained.push((run.pipeline.arms[arm].name.clone(), run.pretrain_arm(arm, fold, seed)?));
@@ -222,14 +225,27 @@ impl<'a> Run<'a> {
     /// An encoder made for other windows; one that has seen people who judge it, unless `policy` is to say so; as
     /// [`Run::score`].
     pub fn score_outside(&mut self, file: &Path, policy: Seen) -> Result<Evaluated, Error> {
-        self.judge_all(&mut |run, fold, _| {
+        self.judge_all(Vec::new(), &mut |run, fold, _| {
             let pretrained = outside::take(run.pipeline, file, &run.store, run.means)?;
             let name = outside::arm_name(file, &pretrained, (&run.store, &run.splits[fold]), policy)?;
             Ok(vec![(name, pretrained)])
         })
     }
 
-    fn judge_all(&mut self, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
+    /// What the arms cost to pretrain. Every one is set up for the smallest and the largest pool first, so that the last
+    /// is not refused after hours of the others.
+    fn costs(&self) -> Result<Vec<ArmCost>, Error> {
+        let (channels, samples) = (self.store.channels().len(), self.store.spec().length as usize);
+        let size = |split: &Split| PoolSize {
+            channels,
+            samples,
+            n_windows: split.pool().len(),
+            n_subjects: split.pool().subjects().len(),
+        };
+        costs(self.pipeline, &self.splits.iter().map(size).collect::<Vec<_>>())
+    }
+
+    fn judge_all(&mut self, costs: Vec<ArmCost>, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
         let pipeline = self.pipeline;
         // A second handle: the evaluation holds its store while the run's journal is written.
         let store = self.store.clone();
@@ -241,7 +257,7 @@ impl<'a> Run<'a> {
             let pretrained = encoders(self, fold, seed)?;
             self.judge(&mut evaluation, &pretrained, (fold, seed))?;
         }
-        let evaluated = evaluation.finish()?;
+        let evaluated = Evaluated { costs, ..evaluation.finish()? };
         self.folder.write_predictions(&evaluation.predictions())?;
         self.folder.write_scores(&evaluated.scores)?;
         self.folder.write_evaluation(&evaluated)?;
@@ -310,14 +326,7 @@ impl<'a> Run<'a> {
         let folder = self.checkpoint_folder(arm, fold, seed)?;
         let split = &self.splits[fold];
         means.watch.progress().say(&format!("{}, fold {}, seed {seed}", arm.name, split.fold()));
-        let order = PretrainOrder {
-            encoder: &pipeline.encoder,
-            objective: &arm.objective,
-            awareness: arm.awareness,
-            augment: &pipeline.augment,
-            settings: pipeline.train.clone(),
-            seed,
-        };
+        let order = arm.order(pipeline, seed);
         let (train, validation) = (split.train(), split.validation());
         let monitored = Some(Monitored { train, validation, unscored: self.store.pool_excludes() });
         let data = PretrainData { store: &self.store, pool: split.pool(), split_hash: split.hash(), monitored };

@@ -22,6 +22,7 @@ use crate::runs::{PredictionTable, RunFolder};
 
 use super::PipelineText;
 use super::compare::{overlap_of, rate_hz, readings};
+use super::costs::recounted;
 use super::parse::Pipeline;
 use super::scope::Drawn;
 
@@ -233,7 +234,7 @@ impl Verifier {
         let counted = match counted {
             Ok(counted) => {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
-                Evaluated { scope, ..counted }
+                Evaluated { scope, costs: recounted(pipeline, proofs)?, ..counted }
             }
             Err(error) => {
                 self.note("predictions.csv", error.to_string(), "predictions that can be counted");

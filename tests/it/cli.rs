@@ -206,7 +206,18 @@ fn page_of_the_pipeline_has_every_member_and_key() {
 
 #[test]
 fn ready_pipelines_are_understood_and_open_with_what_they_cost() {
-    for name in ["demo-ecg", "demo-eeg", "mitdb-sacl", "eegmmidb-sacl", "svdb-own", "bids-motor", "edf-folder"] {
+    for name in [
+        "demo-ecg",
+        "demo-eeg",
+        "mitdb-sacl",
+        "mitdb-family",
+        "eegmmidb-sacl",
+        "eyes-sacl",
+        "eyes-family",
+        "svdb-own",
+        "bids-motor",
+        "edf-folder",
+    ] {
         let path = fixture("../pipelines").join(format!("{name}.toml"));
         let text = std::fs::read_to_string(&path).unwrap();
         for word in ["# What:", "Time:", "Memory:"] {

@@ -15,6 +15,7 @@ use crate::signal::FailedRecording;
 use super::arms::{ArmName, pairs};
 use super::ballots::{Ballots, Sheet};
 use super::comparison::{Comparison, Side, compare};
+use super::costs::ArmCost;
 use super::error::EvaluateError;
 use super::settings::EvaluateSettings;
 
@@ -105,6 +106,8 @@ pub struct Evaluated {
     pub comparisons: Vec<Comparison>,
     /// Choices and costs.
     pub efforts: Vec<ArmEffort>,
+    /// What pretraining took; empty for an encoder from outside.
+    pub costs: Vec<ArmCost>,
     /// Classes that are in no score (AAMI's Q); their test windows are counted apart.
     pub unscored: Vec<String>,
     /// Test windows, all folds together, those of unscored classes included.
@@ -190,6 +193,7 @@ impl Evaluated {
             matrices,
             comparisons,
             efforts: efforts.to_vec(),
+            costs: Vec::new(),
             unscored: unscored.map(|class| ballots.classes.name(class).to_owned()).collect(),
             n_windows: ballots.sheets[0].rows.len(),
             n_subjects: ballots.subjects.len(),

@@ -248,6 +248,32 @@ impl Evaluated {
         Ok(())
     }
 
+    /// What pretraining took: equal compute is an equal number of windows seen.
+    fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.costs.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\npretraining, all folds and seeds (of the encoder: passes of whole windows, pieces by their length):"
+        )?;
+        let head = ["arm", "objective", "updates", "windows seen", "with gradient", "without"];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        lines.extend(self.costs.iter().map(|cost| {
+            let passed = [cost.with_gradient, cost.without_gradient].map(|windows| format!("{windows:.0}"));
+            let [with, without] = passed;
+            vec![
+                cost.arm.clone(),
+                cost.objective.clone(),
+                cost.updates.to_string(),
+                cost.windows.to_string(),
+                with,
+                without,
+            ]
+        }));
+        write_aligned(f, &lines)
+    }
+
     fn write_efforts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nchosen on validation people:")?;
         for effort in &self.efforts {
@@ -297,6 +323,7 @@ impl fmt::Display for Evaluated {
         self.write_without(f)?;
         self.write_calibration(f)?;
         self.write_people(f)?;
+        self.write_costs(f)?;
         self.write_efforts(f)
     }
 }

@@ -38,7 +38,7 @@ pub use pirl::{Pirl, PirlTransform};
 pub use sacl::{KeyNorms, Sacl};
 pub use simclr::Simclr;
 pub use state::State;
-pub use views::{EmbedPool, ViewPlan};
+pub use views::{EmbedPool, Passes, ViewPlan};
 pub use wapirl::Wapirl;
 pub use workshop::{Parameters, RunSize, Workshop};
 
@@ -96,6 +96,12 @@ pub trait Objective: Send {
 
     /// What [`Objective::score`] takes, and what it gives for random rows.
     fn expects(&self) -> Expectation;
+
+    /// What passes the encoder, for windows of `samples`. As it stands: each projection is of one whole window.
+    fn passes(&self, samples: usize) -> Passes {
+        let Expectation { queries, keys, .. } = self.expects();
+        Passes { with_gradient: queries * samples, without_gradient: keys * samples, of_pool: 0 }
+    }
 
     /// Scores projections, however they were made: golden values and laws hang here. Pure, as [`Objective::loss`].
     ///

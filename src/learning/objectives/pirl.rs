@@ -17,8 +17,8 @@ use super::parts::{
     Bank, Invariance, InvarianceForm, InvarianceSettings, check_dim, check_share, check_temperature, negatives_for,
 };
 use super::{
-    EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State,
-    Step, ViewPlan, Workshop, fault,
+    EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Passes, Projections, Score,
+    State, Step, ViewPlan, Workshop, fault,
 };
 
 /// Settings of PIRL.
@@ -280,6 +280,11 @@ impl Objective for PirlObjective {
 
     fn expects(&self) -> Expectation {
         self.invariance.expects()
+    }
+
+    fn passes(&self, samples: usize) -> Passes {
+        let changed = self.puzzle.as_ref().map_or(samples, |puzzle| puzzle.jigsaw.pieces() * puzzle.jigsaw.piece());
+        Passes { with_gradient: samples + changed, without_gradient: 0, of_pool: 1 }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

@@ -2,6 +2,8 @@
 //! differences, blindness to the order of a batch, no gradient where there should be none, unit rows and purity. What an
 //! objective's own tests share lies here too.
 
+mod passes;
+
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor, Var};
@@ -37,6 +39,17 @@ impl Built {
         let text = parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
         let config = ENCODERS.choose(SignalKind::Eeg, &text, 0..0).unwrap().choice;
         let encoder: Arc<dyn Encoder> = Arc::from(config.build(CHANNELS, SAMPLES).unwrap());
+        Self::over(encoder, settings, batch, n_windows, dtype)
+    }
+
+    /// An objective with an encoder of the test's own.
+    fn over(
+        encoder: Arc<dyn Encoder>,
+        settings: &dyn ObjectiveConfig,
+        batch: usize,
+        n_windows: u32,
+        dtype: DType,
+    ) -> Result<Self, ObjectiveError> {
         let run = RunSize { seed: 3, pool: (0..n_windows).collect(), batch, steps: 300, device: Device::Cpu, dtype };
         let mut shop = Workshop::new(Arc::clone(&encoder), run.clone())?;
         let objective = settings.build(&mut shop)?;
@@ -200,10 +213,13 @@ const BATCH: usize = 32;
 const POOL: u32 = 256;
 
 impl Member {
-    fn built(&self, dtype: DType) -> Built {
+    fn config(&self) -> Box<dyn ObjectiveConfig> {
         let entry = OBJECTIVES.find(self.name).or_else(|| TAUGHT.find(self.name)).unwrap();
-        let settings = (entry.read)(SignalKind::Eeg, &parse_table(self.settings).unwrap()).unwrap();
-        Built::new(&*settings, BATCH, POOL, dtype)
+        (entry.read)(SignalKind::Eeg, &parse_table(self.settings).unwrap()).unwrap()
+    }
+
+    fn built(&self, dtype: DType) -> Built {
+        Built::new(&*self.config(), BATCH, POOL, dtype)
     }
 
     /// An objective that has seen an epoch of random rows: its queue is full, its constants are fixed.

@@ -31,6 +31,18 @@ impl ViewPlan {
     }
 }
 
+/// What passes the encoder in an update, for each window of a batch. Heads, adversary and looks at validation people
+/// are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passes {
+    /// Samples of signal whose pass is differentiated.
+    pub with_gradient: usize,
+    /// Samples whose pass is not.
+    pub without_gradient: usize,
+    /// Passes of the whole pool before the first update, not differentiated.
+    pub of_pool: usize,
+}
+
 /// The windows of the pool through an encoder, for what an objective does once an epoch.
 pub trait EmbedPool {
     /// Embeds the plain windows of the pool in the order of slots: running statistics, no gradient. `[n, dim]`

@@ -17,8 +17,8 @@ use super::parts::{
     negatives_for,
 };
 use super::{
-    EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, State,
-    Step, ViewPlan, Workshop,
+    EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Passes, Projections, Score,
+    State, Step, ViewPlan, Workshop,
 };
 
 /// Settings of WaPIRL.
@@ -137,6 +137,10 @@ impl Objective for WapirlObjective {
 
     fn expects(&self) -> Expectation {
         self.invariance.expects()
+    }
+
+    fn passes(&self, samples: usize) -> Passes {
+        Passes { with_gradient: 2 * samples, without_gradient: 0, of_pool: 1 }
     }
 
     fn score(&self, given: &Projections<'_>, step: &Step<'_>) -> Result<Score, ObjectiveError> {

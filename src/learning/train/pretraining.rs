@@ -234,7 +234,7 @@ fn tell_memory(kept: u64, watch: &Watch) -> Result<(), TrainError> {
 }
 
 /// Refuses an objective whose memory would not fit into what is free; a system that does not tell is believed.
-fn enough_memory(needed: u64, available: Option<u64>) -> Result<(), TrainError> {
+pub(super) fn enough_memory(needed: u64, available: Option<u64>) -> Result<(), TrainError> {
     match available {
         Some(available) if needed > available => Err(TrainError::Memory { needed, available }),
         _ => Ok(()),
