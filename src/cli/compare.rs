@@ -11,8 +11,9 @@ use super::Global;
 use super::exit::{self, Failure};
 use super::output::{self, Page};
 
-/// Put the arms of several finished runs into one table, with paired tests on the same test people between arms that are
-/// judged in the same way.
+/// Put the arms of several runs into one table, with paired tests.
+///
+/// The tests are between arms that are judged in the same way, on the same test people.
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// The run folders, two or more.

@@ -22,8 +22,10 @@ const PIPELINES: [(&str, &str); 2] = [
     ("demo-eeg", include_str!("../../pipelines/demo-eeg.toml")),
 ];
 
-/// Run the whole road on small real recordings, ECG then EEG: preprocess, pretrain base, subject-specific and
-/// subject-invariant, probe, fine-tune, evaluate beside controls. Minutes on two cores.
+/// Run the whole road on small real recordings.
+///
+/// ECG, then EEG: preprocess, pretrain base, subject-specific and subject-invariant, probe, fine-tune, evaluate beside
+/// controls. Minutes on two cores. Nothing that is there is replaced: a second demo has run folders of its own.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// The project's folder of small recordings.

@@ -12,7 +12,9 @@ use super::exit::{self, Failure};
 use super::output::{self, Page};
 use super::request::{self, Request};
 
-/// Embed every window of a store and write `embeddings.npy` ([n, dim], f32) and `rows.csv` (row, subject, recording,
+/// Embed all windows with a pretrained encoder, for other programs.
+///
+/// Writes `embeddings.npy` ([n, dim], f32) and `rows.csv` (row, subject, recording,
 /// session, start sample, label). Roles play no part: to judge by these numbers, take the people of `split.json`.
 #[derive(Debug, Args)]
 pub(super) struct Embed {

@@ -14,7 +14,9 @@ use super::output;
 use super::request::{self, Request};
 use super::run::Report;
 
-/// Judge the pretrained encoders of a run beside the controls: fit, choose on validation people, read the test people
+/// Judge pretrained encoders on the test people, beside controls.
+///
+/// Fit, choose on validation people, read the test people
 /// once an arm, write predictions and scores.
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {

@@ -20,7 +20,9 @@ use super::output::{self, Page};
 
 use propose::{MARK, propose};
 
-/// Look at a folder of recordings and write a pipeline that fits it. Known are MIT-BIH Arrhythmia and Supraventricular,
+/// Look at a folder of recordings and write a pipeline that fits it.
+///
+/// Known are MIT-BIH Arrhythmia and Supraventricular,
 /// EEGMMIDB, BIDS, and plain EDF, BDF or WFDB files; what the files do not tell is marked in the pipeline with `# ?`.
 #[derive(Debug, Args)]
 pub(super) struct Init {

@@ -18,10 +18,7 @@ use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
 use super::terminal;
 
-/// Tell what is in recordings: channels, units, rates, ranges, annotations, and what is odd.
-///
-/// Every check is made: checksums, lengths, time keeping. Several files give an array, a folder always; a file that
-/// fails stands in it as `{path, error, help}` and makes the exit code 1.
+/// Tell what is in recordings: channels, units, rates, samples, annotations.
 #[derive(Debug, Args)]
 #[command(after_help = "Every check is made: checksums, lengths, time keeping; what is odd but legal is a warning.\n\
     Several files give an array, a folder always; a file that fails stands in it as {path, error, help}\n\

@@ -81,33 +81,26 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the whole road on small real recordings.
+    // What a command is called for stands over its own struct, first in one line, then at length.
     Demo(demo::Demo),
-    /// Look at a folder of recordings and write a pipeline that fits it.
     Init(init::Init),
-    /// Tell what is in recordings: channels, units, rates, samples, annotations.
     Inspect(inspect::Inspect),
-    /// Run a whole pipeline, from recordings to scores.
     Run(run::RunCommand),
-    /// Make the store of windows that a pipeline asks for.
     Preprocess(preprocess::Preprocess),
-    /// Draw the split of a pipeline and show its proof, without training.
     Split(split::SplitCommand),
-    /// Pretrain the encoders of a pipeline.
     Pretrain(pretrain::Pretrain),
     /// Fit linear probes on pretrained encoders; scored on validation people.
+    ///
+    /// The test people are read by `biossl evaluate` only.
     Probe(probe::Fit),
     /// Fine-tune pretrained encoders; scored on validation people.
+    ///
+    /// The test people are read by `biossl evaluate` only.
     Finetune(probe::Fit),
-    /// Judge pretrained encoders on the test people, beside controls.
     Evaluate(evaluate::Evaluate),
-    /// Embed all windows with a pretrained encoder, for other programs.
     Embed(embed::Embed),
-    /// Let a classifier of a finished run say what is in new recordings.
     Predict(predict::Predict),
-    /// Put the arms of several runs into one table, with paired tests.
     Compare(compare::Compare),
-    /// Check a finished run: every number again, every hash, every role.
     Verify(verify::Verify),
     /// Show what a pipeline can choose from, with every default.
     List(list::List),
@@ -154,8 +147,26 @@ pub fn main() -> ExitCode {
     exit::end(run(&cli, &watch), stop.number(), cli.command.as_ref().map_or("", Command::after_stop))
 }
 
+/// A key or a seed given to a command that takes no pipeline would change nothing without a word.
+fn refuse_idle(cli: &Cli) -> Result<(), Failure> {
+    use Command::{Compare, Completions, Init, Inspect, List, Man, Predict, Verify};
+    let (set, seed) = (!cli.global.set.is_empty(), cli.global.seed.is_some());
+    let idle = match &cli.command {
+        Some(Init(_) | Inspect(_) | Compare(_) | Verify(_) | List(_) | Completions(_) | Man(_)) => (set, seed),
+        Some(Predict(_)) => (set, false),
+        _ => (false, false),
+    };
+    let option = match idle {
+        (true, _) => "--set",
+        (_, true) => "--seed",
+        (false, false) => return Ok(()),
+    };
+    Err(Failure::Usage(format!("this command takes no pipeline, {option} would change nothing: leave it out")))
+}
+
 fn run(cli: &Cli, watch: &Watch) -> Result<u8, Failure> {
     let global = &cli.global;
+    refuse_idle(cli)?;
     if let Some(threads) = global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(usize::from(threads))

@@ -14,7 +14,9 @@ use super::exit::{self, Failure};
 use super::output::{self, Page};
 use super::request;
 
-/// Let a classifier of a finished run say what is in new recordings: one line a window with time, class and
+/// Let a classifier of a finished run say what is in new recordings.
+///
+/// One line a window with time, class and
 /// probabilities. Recordings with other channels, units or rates are refused, with both sides. People whom the
 /// classifier has seen are marked. Recordings that cannot be read are named on stderr and make the exit code 1.
 #[derive(Debug, Args)]

@@ -15,7 +15,9 @@ use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
 use super::request::{self, Request};
 
-/// Make the store that a pipeline asks for: windows in physical units with their labels, one HDF5 file. A store that
+/// Make the store of windows that a pipeline asks for.
+///
+/// One HDF5 file (docs/store.md): windows in physical units with their labels. A store that
 /// the same recipe made of the same recordings is kept; any other is refused.
 #[derive(Debug, Args)]
 pub(super) struct Preprocess {

@@ -14,7 +14,9 @@ use super::exit::{self, Failure};
 use super::output::{self, Columns, Page};
 use super::request::{self, Request};
 
-/// Pretrain every arm of a pipeline, on the training people's windows, without labels. The store is made when it is not
+/// Pretrain the encoders of a pipeline.
+///
+/// Every arm, on the training people's windows, without labels. The store is made when it is not
 /// there. `biossl probe`, `finetune` and `evaluate` go on in the same run folder.
 #[derive(Debug, Args)]
 pub(super) struct Pretrain {

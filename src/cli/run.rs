@@ -18,7 +18,9 @@ use super::preprocess::Outlook;
 use super::request::{self, Request};
 use super::terminal;
 
-/// Run a whole pipeline: store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
+/// Run a whole pipeline, from recordings to scores.
+///
+/// Store, split, pretraining of every arm, classifiers, controls, scores. Everything lies in one
 /// run folder; an existing one is refused unless --resume goes on with it.
 #[derive(Debug, Args)]
 pub(super) struct RunCommand {

@@ -15,7 +15,9 @@ use super::exit::{self, Failure};
 use super::output::{self, Page};
 use super::request;
 
-/// Draw the split of a pipeline and show who or what is in which role, windows a class, rejects and the proof that roles
+/// Draw the split of a pipeline and show its proof, without training.
+///
+/// Who or what is in which role, windows a class, rejects and the proof that roles
 /// share nothing. The store has to be there; nothing is trained and no test is read.
 #[derive(Debug, Args)]
 pub(super) struct SplitCommand {

@@ -11,7 +11,9 @@ use super::Global;
 use super::exit::{self, Failure};
 use super::output::{self, Page};
 
-/// Check a finished run: recompute every printed number from its predictions, compare hashes of files, store, splits and
+/// Check a finished run: every number again, every hash, every role.
+///
+/// Recompute every printed number from its predictions, compare hashes of files, store, splits and
 /// weights, the roles of people, the pools of encoders and the ledger of test reads. What does not agree is listed, and
 /// the exit code is 1.
 #[derive(Debug, Args)]

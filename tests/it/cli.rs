@@ -108,6 +108,12 @@ fn help_names_every_command_and_the_exit_codes() {
     for word in commands.iter().chain(&flags) {
         assert!(text.contains(word), "{word} is missing: {text}");
     }
+    // What a command does at length: with its --help, not among the others.
+    for (command, words) in [("embed", "embeddings.npy"), ("verify", "ledger of test reads"), ("probe", "`biossl eval")]
+    {
+        let page = stdout(&biossl(&[command, "--help"])).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(page.contains(words), "{command}: {page}");
+    }
 }
 
 #[test]
@@ -132,8 +138,17 @@ fn shells_and_man_learn_every_command_from_the_parser() {
 
 #[test]
 fn mistakes_on_the_command_line_end_with_2() {
-    let cases: [&[&str]; 5] =
-        [&["inspct"], &["inspect"], &["list", "--colour"], &["list", "objectivs"], &["--threads", "0", "list"]];
+    let cases: [&[&str]; 8] = [
+        &["inspct"],
+        &["inspect"],
+        &["list", "--colour"],
+        &["list", "objectivs"],
+        &["--threads", "0", "list"],
+        // No pipeline that a key or a seed could be laid over.
+        &["verify", "runs/none", "--set", "evaluate.interval=bca"],
+        &["compare", "runs/none", "runs/more", "--seed", "2"],
+        &["predict", "runs/none", "fixtures/mitdb", "--set", "preprocess.rate_hz=128"],
+    ];
     for arguments in cases {
         let output = biossl(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
