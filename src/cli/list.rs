@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::base::{Registry, SignalKind, nearest};
+use crate::base::{ConfigTable, Registry, SignalKind, nearest};
 use crate::data::corpora::CORPORA;
 use crate::data::formats::FORMATS;
 use crate::data::preprocess::Recipe;
@@ -12,7 +12,7 @@ use crate::data::splits::PLANS;
 use crate::judging::downstream::DOWNSTREAM;
 use crate::judging::evaluate::EvaluateSettings;
 use crate::learning::augment::TRANSFORMS;
-use crate::learning::awareness::Awareness;
+use crate::learning::awareness::{AllowedWords, Awareness};
 use crate::learning::nn::ENCODERS;
 use crate::learning::objectives::OBJECTIVES;
 use crate::learning::train::PretrainSettings;
@@ -54,6 +54,9 @@ struct Member {
     sources: Vec<&'static str>,
     /// Null for members without settings.
     defaults: Option<Defaults>,
+    /// What of the section `awareness` an objective allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allows: Option<AllowedWords>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +116,7 @@ fn families() -> Vec<Family> {
                     summary: String::new(),
                     sources: Vec::new(),
                     defaults: None,
+                    allows: None,
                 })
                 .collect(),
         },
@@ -120,7 +124,7 @@ fn families() -> Vec<Family> {
         family(&PLANS),
         family(&TRANSFORMS),
         family(&ENCODERS),
-        family(&OBJECTIVES),
+        objectives(),
         family(&DOWNSTREAM),
         Family { family: "channel", members: LABEL_RULES.iter().map(spelling).collect() },
         Family { family: "metric", members: METRICS.iter().map(metric).collect() },
@@ -135,6 +139,7 @@ fn section<T: Serialize>(name: &str, summary: &str, defaults: fn(SignalKind) -> 
         summary: summary.to_owned(),
         sources: Vec::new(),
         defaults: Some(Defaults { ecg: json(SignalKind::Ecg), eeg: json(SignalKind::Eeg) }),
+        allows: None,
     }
 }
 
@@ -154,6 +159,7 @@ fn spelling(rule: &LabelRule) -> Member {
         summary: format!("{undone} ({})", rule.examples.join(", ")),
         sources: Vec::new(),
         defaults: None,
+        allows: None,
     }
 }
 
@@ -163,6 +169,7 @@ fn metric(metric: &Metric) -> Member {
         summary: metric.summary.to_owned(),
         sources: metric.sources.to_vec(),
         defaults: None,
+        allows: None,
     }
 }
 
@@ -172,8 +179,20 @@ fn family<T: ?Sized>(registry: &'static Registry<T>) -> Family {
         summary: entry.summary.to_owned(),
         sources: entry.sources.to_vec(),
         defaults: Some(Defaults { ecg: (entry.defaults)(SignalKind::Ecg), eeg: (entry.defaults)(SignalKind::Eeg) }),
+        allows: None,
     });
     Family { family: registry.family, members: members.collect() }
+}
+
+/// Objectives, each with the words of `awareness` that it allows.
+fn objectives() -> Family {
+    let mut family = family(&OBJECTIVES);
+    for (member, entry) in family.members.iter_mut().zip(OBJECTIVES.entries) {
+        let nothing = ConfigTable::new();
+        let chosen = (entry.read)(SignalKind::Ecg, &nothing).expect("a member stands by its defaults");
+        member.allows = Some(chosen.accepts().words());
+    }
+    family
 }
 
 impl Page for Catalogue {
@@ -211,7 +230,13 @@ impl Member {
             let comment = if other == value { String::new() } else { format!("# EEG: {}", toml_word(other)) };
             columns.row([format!("{key} ="), toml_word(value), comment]);
         }
-        format!("\n  [{}]\n{}", self.name, columns.text(4))
+        let allowed = self.allows.as_ref().map_or_else(String::new, |words| {
+            let AllowedWords { negatives, positives, adversary } = words;
+            let adversary = if *adversary { ", an adversary" } else { "" };
+            let (negatives, positives) = (negatives.join(", "), positives.join(", "));
+            format!("    # awareness: negatives {negatives}; positives {positives}{adversary}\n")
+        });
+        format!("\n  [{}]\n{}{allowed}", self.name, columns.text(4))
     }
 }
 
@@ -235,5 +260,16 @@ mod tests {
     fn defaults_that_differ_between_signals_are_shown_for_both() {
         let text = Catalogue { families: families(), with_defaults: true }.page();
         assert!(text.contains("# EEG:"), "{text}");
+    }
+
+    #[test]
+    fn objectives_tell_what_awareness_they_allow() {
+        let text = Catalogue { families: vec![objectives()], with_defaults: true }.page();
+        for words in [
+            "negatives all, same-subject, other-subjects; positives window, neighbour, subject, an adversary",
+            "negatives all, same-subject, other-subjects; positives window, an adversary",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
     }
 }

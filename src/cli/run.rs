@@ -116,7 +116,7 @@ impl Report {
 
     /// What judging found, and where it lies.
     pub(super) fn new(pipeline: &Pipeline, evaluated: Evaluated) -> Self {
-        let (name, note) = (pipeline.name.clone(), pipeline.note.clone());
+        let (name, note) = (pipeline.name.clone(), pipeline.head_note());
         Self { name, note, folder: pipeline.folder.clone(), store: pipeline.store.clone(), evaluated }
     }
 }

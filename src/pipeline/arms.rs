@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, SignalKind};
 use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
-use crate::learning::awareness::{Awareness, Preset};
+use crate::learning::awareness::{Awareness, AwarenessError, Preset};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
 use crate::learning::train::{PretrainOrder, Scope};
 
@@ -19,6 +19,8 @@ use super::section::{Sections, table_in};
 const CONTROLS: [&str; 4] = [MAJORITY, RANDOM, END_TO_END, END_TO_END_TUNED];
 /// The key of an arm that has an objective of its own; the section that the others share is called alike.
 const OBJECTIVE: &str = "objective";
+/// The end of an arm's name whose parts contradict each other: it stands beside every number of it.
+const FORCED: &str = "-forced";
 
 /// One arm of a comparison.
 pub struct Arm {
@@ -43,9 +45,15 @@ impl Arm {
         }
     }
 
+    /// What a reader of its numbers has to know, where one part of it undoes another and `force` trains it all the same.
+    pub(super) fn forced(&self) -> Option<String> {
+        let refusal = self.awareness.contradiction()?;
+        Some(format!("arm `{}` contradicts itself, by force: {}", self.name, refusal.reason()))
+    }
+
     /// All its keys; `objective` among them where it is not the pipeline's.
     pub(super) fn resolved(&self, of_pipeline: &Chosen<dyn ObjectiveConfig>) -> Value {
-        let mut keys = serde_json::to_value(self.awareness).expect("settings are plain data");
+        let mut keys = self.awareness.resolved();
         keys["name"] = Value::from(self.name.as_str());
         if self.objective.resolved != of_pipeline.resolved {
             keys[OBJECTIVE] = self.objective.resolved.clone();
@@ -86,7 +94,9 @@ impl Arms<'_, '_, '_> {
                 return Err(ConfigError::at(own.span(), "one arm has no `objective` of its own")
                     .with_help("write the section [objective], or a list: arms = [{ objective = { .. } }, ..]"));
             }
-            return Ok(vec![self.arm(table, shared)?]);
+            let arm = self.arm(table, shared)?;
+            check_meaning(&arm, section)?;
+            return Ok(vec![arm]);
         };
         if let Some(other) = table.keys().find(|key| key.get_ref() != "arms") {
             let message = format!("`{}` stands beside `arms`", other.get_ref());
@@ -100,6 +110,7 @@ impl Arms<'_, '_, '_> {
         let mut arms: Vec<Arm> = Vec::new();
         for item in items {
             let arm = self.item(item, shared)?;
+            check_meaning(&arm, item)?;
             if arms.iter().any(|earlier| earlier.name == arm.name) {
                 return Err(ConfigError::at(item.span(), format!("two arms are called `{}`", arm.name))
                     .with_help("give one of them another `name`"));
@@ -152,6 +163,8 @@ impl Arms<'_, '_, '_> {
             None => awareness.name(self.kind).to_owned(),
             Some(value) => arm_name(value)?.to_owned(),
         };
+        let forced = awareness.contradiction().is_some() && !name.ends_with(FORCED);
+        let name = if forced { name + FORCED } else { name };
         Ok(Arm { name, awareness, objective: Arc::clone(objective) })
     }
 
@@ -171,6 +184,15 @@ impl Arms<'_, '_, '_> {
     }
 }
 
+/// Refuses what makes no sense for the arm's objective, at the key that is at fault. `given` is what the pipeline says.
+fn check_meaning(arm: &Arm, given: &ConfigValue<'_>) -> Result<(), ConfigError> {
+    let Err(error) = arm.awareness.check(arm.objective.name, &arm.objective.choice.accepts()) else { return Ok(()) };
+    let key = if let AwarenessError::Senseless { key, .. } = &error { key } else { "" };
+    let place = given.get_ref().get(key).map_or_else(|| given.span(), toml::Spanned::span);
+    let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+    Err(ConfigError { help, ..ConfigError::at(place, error.to_string()) })
+}
+
 /// A name as written, if it can name an arm.
 fn arm_name<'v>(value: &'v ConfigValue<'_>) -> Result<&'v str, ConfigError> {
     let word = value.get_ref().as_str().unwrap_or_default();
@@ -188,6 +210,8 @@ fn arm_name<'v>(value: &'v ConfigValue<'_>) -> Result<&'v str, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::base::Differences;
     use crate::pipeline::{PipelineError, PipelineText};
@@ -245,6 +269,82 @@ mod tests {
         // One that says what the pipeline says is the pipeline's.
         let same = "[awareness]\narms = [{ name = \"base\", objective = { name = \"sacl\" } }]";
         assert_eq!(parse(same).unwrap().hash(), parse("").unwrap().hash());
+    }
+
+    /// The table of the methods' text, one row an objective: negatives all, same, other; positives window, neighbour,
+    /// subject; adversary. Y allowed, else the rule that refuses.
+    const TABLE: [(&str, [&str; 7]); 6] = [
+        ("sacl", ["y", "y", "y", "y", "y", "y", "y"]),
+        ("npid", ["y", "y", "y", "y", "y", "y", "y"]),
+        ("moco", ["y", "y", "y", "y", "y", "y", "y"]),
+        ("simclr", ["y", "y", "y", "y", "y", "y", "y"]),
+        ("pirl", ["y", "y", "y", "y", "R2", "R2", "y"]),
+        ("wapirl", ["y", "y", "y", "y", "R2", "R2", "y"]),
+    ];
+    const REASONS: [(&str, &str); 5] = [
+        ("R1", "compares no negatives"),
+        ("R2", "another makes another method"),
+        ("R3", "made-up class of one window"),
+        ("R4", "would be positive and negative"),
+        ("R5", "the adversary unteaches it"),
+    ];
+
+    #[test]
+    fn every_cell_of_the_table_is_as_written_and_so_is_every_pair_of_cells() {
+        let names: BTreeSet<&str> = OBJECTIVES.entries.iter().map(|entry| entry.name).collect();
+        assert_eq!(names, TABLE.iter().map(|(name, _)| *name).collect(), "every objective has its row");
+        let (mut accepted, mut refusals) = (0, BTreeSet::new());
+        for (objective, cells) in TABLE {
+            for (negatives, of_negatives) in ["all", "same-subject", "other-subjects"].into_iter().zip(&cells[..3]) {
+                for (positives, of_positives) in ["window", "neighbour", "subject"].into_iter().zip(&cells[3..6]) {
+                    for form in ["off", "confusion", "reversal", "uniform"] {
+                        for force in [false, true] {
+                            let of_adversary = if form == "off" { "y" } else { cells[6] };
+                            // What stands below the table: R4 and R5 hold between cells.
+                            let rule = match [*of_negatives, of_positives, of_adversary].into_iter().find(|x| *x != "y")
+                            {
+                                Some(rule) => rule,
+                                None if (negatives, positives) == ("same-subject", "subject") => "R4",
+                                None if positives == "subject" && form != "off" && !force => "R5",
+                                None => "y",
+                            };
+                            let text = format!(
+                                "objective = {{ name = \"{objective}\" }}\n[awareness]\nnegatives = \"{negatives}\"\n\
+                                 positives = \"{positives}\"\nadversary = {{ form = \"{form}\" }}\nforce = {force}"
+                            );
+                            if rule == "y" {
+                                assert!(parse(&text).is_ok(), "{text}");
+                                accepted += 1;
+                                continue;
+                            }
+                            let (line, told, help) = refused(&text);
+                            let (_, reason) = REASONS.iter().find(|(code, _)| *code == rule).unwrap();
+                            assert!(told.contains(reason) && help.contains("take "), "{text}: {told}; {help}");
+                            assert_eq!(line, 6, "{text}: at the positives");
+                            refusals.insert(rule);
+                        }
+                    }
+                }
+            }
+        }
+        // A contrast of windows refuses 8 settings by R4 and 6 by R5 of 72; one with its own positive, two in three.
+        assert_eq!((accepted, refusals), (4 * (72 - 8 - 6) + 2 * 24, ["R2", "R4", "R5"].into()));
+    }
+
+    #[test]
+    fn an_arm_that_contradicts_itself_is_named_so_wherever_it_stands() {
+        let text = "[awareness]\narms = [{ name = \"both\", preset = \"subject-invariant\", positives = \"subject\", \
+                    force = true }, { positives = \"neighbour\", neighbour_s = 2 }]";
+        let pipeline = parse(text).unwrap();
+        let names: Vec<&str> = pipeline.arms.iter().map(|arm| arm.name.as_str()).collect();
+        assert_eq!(names, ["both-forced", "custom"]);
+        assert!(pipeline.cautions.iter().any(|caution| caution.contains("`both-forced`")), "{:?}", pipeline.cautions);
+        let note = pipeline.head_note();
+        assert!(note.contains("by force: the positive teaches"), "{note}");
+        let again = Pipeline::parse(&PipelineText::new("other.toml", pipeline.to_toml()), None).unwrap();
+        assert_eq!((again.to_toml(), again.hash()), (pipeline.to_toml(), pipeline.hash()));
+        let (line, told, help) = refused(&text.replace(", force = true", ""));
+        assert!(line == 4 && told.contains("unteaches it") && help.contains("force = true"), "{told}; {help}");
     }
 
     #[test]

@@ -124,13 +124,14 @@ impl Pipeline {
         let kind = corpus.choice.kind();
         let recipe = sections.overlay("preprocess", &Recipe::defaults(kind))?;
         check_recipe(&recipe, corpus.choice.rate_hz(), sections)?;
-        let (augment, cautions) = match sections.value("augment") {
+        let (augment, mut cautions) = match sections.value("augment") {
             Some(value) => (AugmentationConfig::read(kind, value)?, Vec::new()),
             None => default_augment(&recipe, corpus.choice.as_ref()),
         };
         check_recipe_windows(&augment, &recipe, corpus.choice.as_ref(), sections)?;
         let scope = sections.plain("scope", Scope::default())?;
         let (objective, arms) = Arms { sections, kind, scope }.read()?;
+        cautions.extend(arms.iter().filter_map(Arm::forced));
         let split = sections.choose("split", &PLANS, kind, None)?;
         let evaluate = evaluate(sections, corpus.choice.as_ref())?;
         check_cuts(&split, &recipe, &evaluate, sections)?;
@@ -181,6 +182,12 @@ impl Pipeline {
             "evaluate": self.evaluate,
         });
         without_absent(settings)
+    }
+
+    /// What stands in the head of the table of scores: the note, and what arms contradict themselves.
+    pub fn head_note(&self) -> String {
+        let note = Some(self.note.clone()).filter(|note| !note.is_empty());
+        note.into_iter().chain(self.arms.iter().filter_map(Arm::forced)).collect::<Vec<_>>().join("; ")
     }
 
     /// The lines of the table that judging gives.

@@ -120,6 +120,11 @@ impl<'a> Run<'a> {
                 split_hashes: splits.iter().map(Split::hash).collect(),
             },
         )?;
+        for arm in &pipeline.arms {
+            if let Some(reason) = arm.forced() {
+                journal.record_once("forced", &json!({ "arm": arm.name, "reason": reason }))?;
+            }
+        }
         let whole = splits.iter().skip(people.len()).map(|_| Ok(folder.clone()));
         let parts = people.iter().map(|id| folder.of_subject(id)).chain(whole).collect::<Result<_, _>>()?;
         Ok(Self { pipeline, means, store, splits, parts, folder, journal, resume })

@@ -49,6 +49,28 @@ fn a_bank_and_its_constant_outlive_a_kill_bit_for_bit() {
     killed_equals_unbroken("{ name = \"pirl\", form = \"nce\", most_pieces = 2 }", 1, 12);
 }
 
+/// Queue and momentum encoder, two directions, and second views that show other windows.
+#[test]
+fn a_queue_its_twin_and_drawn_positives_outlive_a_kill_bit_for_bit() {
+    let folder = place_for("{ name = \"moco\", symmetric = true }", 12);
+    let path = folder.path().join("pipeline.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, after) = ("preset = \"subject-invariant\"", "positives = \"neighbour\", neighbour_s = 3");
+    assert!(text.contains(before));
+    biossl::base::write_atomically(&path, text.replace(before, after).as_bytes()).unwrap();
+    finish(pretrain(folder.path(), "whole", &["--threads", "1"]));
+    kill_at(folder.path(), "broken", 6);
+    finish(pretrain(folder.path(), "broken", &["--resume"]));
+    let whole = folder.path().join("whole");
+    assert_same(&whole, &folder.path().join("broken"), "killed at 6");
+    for step in journal(&whole).iter().filter(|entry| entry["event"] == "step") {
+        // Two queries a window, all of them kept; beats have neighbours.
+        assert_eq!((&step["kept"], &step["dropped"], &step["own_positive"]), (&32.into(), &0.into(), &0.0.into()));
+        let made_of = &step["negatives"];
+        assert!(made_of["masked_positive"].as_u64().unwrap() > 0 && made_of["masked_subject"] == 0, "{made_of}");
+    }
+}
+
 #[test]
 fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
     let folder = place(16);

@@ -1,6 +1,7 @@
 //! The settings of the awareness layer and the presets that stand for them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::{ConfigError, ConfigTable, ConfigValue, SignalKind, overlay};
 
@@ -161,6 +162,16 @@ impl Awareness {
         Ok(read)
     }
 
+    /// The settings as saved and hashed. Where a window matches itself, the keys of other positives are left out: they
+    /// change nothing, and a run from before there were any keeps its hash.
+    pub fn resolved(&self) -> Value {
+        let mut keys = serde_json::to_value(self).expect("settings are plain data");
+        if let (Value::Object(keys), Positives::Window, false) = (&mut keys, self.positives, self.force) {
+            keys.retain(|key, _| key == "negatives" || key == "adversary");
+        }
+        keys
+    }
+
     /// The preset these settings are, or `custom`: what tables print.
     pub fn name(&self, kind: SignalKind) -> &'static str {
         Preset::ALL.into_iter().find(|preset| preset.awareness(kind) == *self).map_or("custom", Preset::name)
@@ -213,6 +224,19 @@ mod tests {
             assert_eq!(read(&format!("positives = \"{}\"", positives.name())).unwrap().positives, positives);
         }
         assert_eq!(read("").unwrap().positives, Positives::Window);
+    }
+
+    #[test]
+    fn keys_of_positives_are_saved_where_they_act() {
+        let saved = |text: &str| read(text).unwrap().resolved();
+        let plain: Vec<String> = saved("neighbour_s = 2").as_object().unwrap().keys().cloned().collect();
+        assert_eq!(plain, ["adversary", "negatives"]);
+        let near = saved("positives = \"neighbour\"");
+        assert_eq!(
+            (&near["positives"], &near["neighbour_s"], &near["force"]),
+            (&"neighbour".into(), &5.0.into(), &false.into())
+        );
+        assert_eq!(saved("force = true")["force"], true);
     }
 
     #[test]

@@ -277,7 +277,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
-    use crate::learning::awareness::{NegativeRule, Negatives, Place};
+    use crate::learning::awareness::{NegativeRule, Negatives, Place, PositiveRule, Positives};
     use crate::learning::objectives::testkit::{
         Built, agrees_with_differences, golden, loss_and_gradient, number, plain, rows_of, unit,
     };
@@ -349,6 +349,55 @@ mod tests {
         objective.nce(&v, &own, &noise(), &mut terms).unwrap();
         let log_z = &terms.iter().find(|(name, _)| *name == "log_z").unwrap().1;
         assert!((number(log_z).exp() - 8.162_350_287_7).abs() < 1e-9);
+    }
+
+    /// Windows of three people; an anchor's positive is another of the same person.
+    fn towards_others() -> ([u32; 4], NegativeRule) {
+        let place = |row: u32| Place { subject: row % 3, recording: row, start: 0 };
+        let rule = NegativeRule::from_places(Negatives::All, (0..10).map(place).collect(), 10);
+        ([3, 6, 8, 0], rule.with_positives(PositiveRule::new(Positives::Subject, 1.0, 1.0)))
+    }
+
+    #[test]
+    fn a_positive_s_bank_row_is_the_target_and_what_it_could_be_no_negative() {
+        let settings = Npid { proximal: 10.0, ..settings(NpidForm::Softmax) };
+        let objective = objective(&settings, DType::F64);
+        let (bank, (positives, rule)) = (plain::rows(objective.bank.rows()), towards_others());
+        let built = Built::new(&settings, 4, 10, DType::F64);
+        let step = Step { number: 1, parameters: &built.parameters, negatives: &rule };
+        let slow = |a: &Tensor| {
+            let v = plain::unit(a);
+            let one = |i: usize| {
+                let e = |row: &Vec<f64>| (plain::dot(&v[i], row) / 0.07).exp();
+                let target = e(&bank[positives[i] as usize]);
+                let others = (0..10).filter(|row| row % 3 != SLOTS[i] as usize % 3).map(|row| e(&bank[row]));
+                // The way that the window itself has moved.
+                let apart: f64 = v[i].iter().zip(&bank[SLOTS[i] as usize]).map(|(v, own)| (v - own).powi(2)).sum();
+                -(target / (target + others.sum::<f64>())).ln() + 10.0 * apart
+            };
+            (0..4).map(one).sum::<f64>() / 4.0
+        };
+        let score = |a: &Tensor| objective.compare(&unit(a), &SLOTS, [&SLOTS, &positives], &step).unwrap();
+        let a = golden(1.0, 4, 8, DType::F64);
+        agrees_with_differences(|a| score(a).total, slow, &a);
+        // Persons 0, 0, 2, 0 of four, three and three windows: six, six, seven and six others.
+        let made_of = score(&a).negatives.unwrap();
+        assert_eq!((made_of.same_subject, made_of.other_subject, made_of.masked_positive), (0, 25, 3 * 3 + 2));
+    }
+
+    #[test]
+    fn noise_is_told_as_it_was_drawn() {
+        let objective = objective(&settings(NpidForm::Nce), DType::F64);
+        let (positives, rule) = towards_others();
+        let built = Built::new(&settings(NpidForm::Nce), 4, 10, DType::F64);
+        let step = Step { number: 1, parameters: &built.parameters, negatives: &rule };
+        let v = unit(&golden(1.0, 4, 8, DType::F64));
+        let score = objective.compare(&v, &SLOTS, [&SLOTS, &positives], &step).unwrap();
+        // Five rows of noise an anchor, and no person's own among them.
+        let expected = Composition { other_subject: 20, ..Composition::default() };
+        assert_eq!((score.negatives, score.kept, score.dropped), (Some(expected), 4, 0));
+        let one = objective.compare(&v, &SLOTS, [&SLOTS, &SLOTS], &step).unwrap();
+        assert_ne!(number(&one.total), number(&score.total), "another target");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor, Var};
 
 use crate::base::{Purpose, Registry, SignalKind, StreamKey, parse_table};
-use crate::learning::awareness::{NegativeRule, Negatives, Place};
+use crate::learning::awareness::{NegativeRule, Negatives, Place, PositiveRule, Positives};
 use crate::learning::nn::{Batch, ENCODERS, Encoder, Mode, Weights, normalise_rows};
 
 use super::{
@@ -251,6 +251,47 @@ impl Member {
         };
         (0..queries + keys).map(view).collect()
     }
+}
+
+/// A second view of the next window of the person, in every objective that takes one, and two directions where it has
+/// them: whatever could have been the positive is no negative, be it of batch, queue or bank.
+#[test]
+fn what_could_be_a_positive_is_never_a_negative() {
+    let mut taken = 0;
+    for member in members() {
+        let accepts = member.config().accepts();
+        assert_eq!(accepts.neighbour, accepts.subject, "{}", member.name);
+        if accepts.subject.is_err() {
+            continue;
+        }
+        taken += 1;
+        // The last windows of the pool are in every queue; each matches a neighbour among them.
+        let (built, rows) = (member.experienced(DType::F64), (POOL - BATCH as u32..POOL).collect::<Vec<u32>>());
+        let positives: Vec<u32> = rows.iter().map(|row| row ^ 4).collect();
+        let Expectation { queries, keys, .. } = member.expects();
+        let lists: Vec<Vec<u32>> =
+            (0..queries + keys).map(|view| if view % 2 == 0 { rows.clone() } else { positives.clone() }).collect();
+        let score = |positive: PositiveRule| {
+            let rule = rule().with_positives(positive);
+            let score = built.score_towards(&member.random(1, DType::F64), &lists, [&rows, &positives], &rule);
+            assert!(number(&score.total).is_finite() && score.kept > 0 && score.dropped == 0, "{}", member.name);
+            score.negatives.unwrap()
+        };
+        let plain = score(PositiveRule::WINDOW);
+        let subject = score(PositiveRule::new(Positives::Subject, 1.0, 1.0));
+        assert_eq!(subject.same_subject, 0, "{}", member.name);
+        // Starts of a recording lie 400 apart: the positive is near, the next but one is not.
+        let near = score(PositiveRule::new(Positives::Neighbour, 400.0, 1.0));
+        let named = (member.name, plain, near);
+        assert!(near.same_subject > 0, "{named:?}");
+        // Noise is told as it was drawn, another draw for another rule.
+        if !member.settings.contains("nce") {
+            assert!(near.masked_positive >= BATCH as u64, "{named:?}");
+            assert_eq!(near.same_subject + near.masked_positive, plain.same_subject, "{named:?}");
+            assert_eq!(near.other_subject, plain.other_subject, "{named:?}");
+        }
+    }
+    assert!(taken >= 5, "{taken} objectives take another window as positive");
 }
 
 /// Four people, no window overlaps another.

@@ -246,7 +246,7 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
     let settings = [
         ("encoder", order.encoder.resolved.clone()),
         ("objective", order.objective.resolved.clone()),
-        ("awareness", serde_json::to_value(order.awareness).expect("settings are plain data")),
+        ("awareness", order.awareness.resolved()),
         ("augment", order.augment.resolved()),
         ("train", serde_json::to_value(&order.settings).expect("settings are plain data")),
     ];

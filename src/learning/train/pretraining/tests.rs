@@ -94,6 +94,22 @@ fn presets_change_the_candidates_only_where_they_say_so() {
 }
 
 #[test]
+fn anchors_that_match_themselves_are_told_where_others_were_asked_for() {
+    let plain = task(Preset::Base).loss(&batch(), 1).unwrap();
+    assert_eq!((term(&plain, "own_positive"), plain.dropped), (None, 0));
+    let mut task = task(Preset::Base);
+    task.learner.negatives = task.learner.negatives.with_positives(PositiveRule::new(Positives::Subject, 1.0, 1.0));
+    let mut drawn = batch();
+    // The next window of the person, but for four that match themselves.
+    drawn.positives = (0..N as u32).map(|slot| if slot < 4 { slot } else { (slot + 2) % N as u32 }).collect();
+    drawn.rows[1].clone_from(&drawn.positives);
+    let loss = task.loss(&drawn, 1).unwrap();
+    assert_eq!((term(&loss, "own_positive"), loss.kept, loss.dropped), (Some(0.25), N, 0));
+    let made_of = loss.negatives.unwrap();
+    assert_eq!((made_of.same_subject, made_of.other_subject), (0, 16 * 8));
+}
+
+#[test]
 fn state_brings_every_number_back() {
     let mut one = task(Preset::SubjectInvariant);
     let step = |task: &mut Pretraining<'_>, step: u64| {
