@@ -96,6 +96,7 @@ impl Page for RunOutlook {
             ("classifiers on frozen encoders", training.probe_s),
             ("fine-tuning", training.fine_tune_s),
             ("end-to-end controls", training.end_to_end_s),
+            ("identity probes", training.identity_s),
             ("in all", training.total_s),
         ] {
             columns.row([part.to_owned(), time(seconds)]);

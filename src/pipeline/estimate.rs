@@ -10,6 +10,7 @@ use crate::data::splits::{LabelBudget, Split};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start};
+use crate::judging::evaluate::{Embedded, Parted, who_is_it};
 use crate::learning::nn::Group;
 use crate::learning::train::{Monitored, PretrainData, Record, TrainError, pretrain, supervised_batch};
 use crate::numerics::metrics::Classes;
@@ -28,6 +29,8 @@ const SECONDS: f64 = 5.0;
 const WARM_UP: u64 = 2;
 /// A probe is timed on so many training rows at most; its time grows with their number.
 const PROBED_ROWS: usize = 2000;
+/// The question who it is is timed on so many windows a person and half at most.
+const ASKED_ROWS: usize = 60;
 
 /// What a run would take, in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +45,8 @@ pub struct Estimate {
     pub fine_tune_s: f64,
     /// Training from a random start at equal budget.
     pub end_to_end_s: f64,
+    /// Probes of identity.
+    pub identity_s: f64,
     /// Updates of pretraining in all.
     pub pretrain_steps: u64,
     /// Folds (or people) times seeds.
@@ -65,6 +70,7 @@ pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
         pretrained_window_s: arms.sum::<Result<f64, _>>()?,
         supervised: timed.supervised(first)?,
         probes: timed.probes(first)?,
+        identity: timed.identity(first)?,
     };
     let mut all = Estimate {
         total_s: 0.0,
@@ -72,13 +78,14 @@ pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
         probe_s: 0.0,
         fine_tune_s: 0.0,
         end_to_end_s: 0.0,
+        identity_s: 0.0,
         pretrain_steps: 0,
         rounds: splits.len() * pipeline.seeds.len(),
     };
     for split in &splits {
         timed.add(&mut all, split, &costs)?;
     }
-    all.total_s = all.pretrain_s + all.probe_s + all.fine_tune_s + all.end_to_end_s;
+    all.total_s = all.pretrain_s + all.probe_s + all.fine_tune_s + all.end_to_end_s + all.identity_s;
     Ok(all)
 }
 
@@ -88,6 +95,15 @@ struct Costs {
     pretrained_window_s: f64,
     supervised: Supervision,
     probes: Probes,
+    identity: Asking,
+}
+
+/// What it costs to ask an encoder who it is.
+struct Asking {
+    /// Seconds of a window that is asked about, its pass forward aside.
+    row_s: f64,
+    /// Share of the windows at hand that are asked about: everybody has as many.
+    share: f64,
 }
 
 /// What classifiers on frozen encoders cost.
@@ -122,7 +138,7 @@ impl Timed<'_> {
         let plan = self.pipeline.train.plan(split.pool().len())?;
         let (steps, evaluate) = (plan.course.steps, &self.pipeline.evaluate);
         let (rr, tune) = (evaluate.rr().len() as f64, evaluate.tune());
-        let Costs { pretrained_window_s, supervised, probes } = costs;
+        let Costs { pretrained_window_s, supervised, probes, identity } = costs;
         all.pretrain_steps += steps * self.pipeline.arms.len() as u64 * self.pipeline.seeds.len() as u64;
         all.pretrain_s += seeds * steps as f64 * plan.batch as f64 * pretrained_window_s;
 
@@ -131,6 +147,11 @@ impl Timed<'_> {
         let (ways, rows) = (probes.ways as f64, split.train().len());
         let frozen = arms * probes.row_s + probes.random_row_s;
         all.probe_s += seeds * rr * (frozen * rows as f64 + (arms * ways + ways.max(1.0)) * reading);
+
+        let roles = &split.proof().roles;
+        let unseen = if split.proof().scope.is_within() { 0 } else { roles.validation.windows + roles.test.windows };
+        let asked = identity.share * (split.pool().len() + unseen) as f64;
+        all.identity_s += seeds * (arms + 1.0) * asked * (identity.row_s + supervised.pass_s);
 
         let classes = self.classes();
         let updates = supervised.settings.updates(&self.data(split, &classes)?);
@@ -214,6 +235,24 @@ impl Timed<'_> {
         let row_s = time(&ways)?;
         let random_row_s = if ways.is_empty() { time(&[&Linear::defaults(self.pipeline.kind)])? } else { row_s };
         Ok(Probes { row_s, random_row_s, ways: ways.len() })
+    }
+
+    /// What it costs to ask who it is; nothing where the pipeline does not, or there are no two people.
+    fn identity(&self, split: &Split) -> Result<Asking, Error> {
+        let (rows, encoder) = (split.pool().rows(), self.encoder()?);
+        let all = Parted::of(self.store, rows);
+        if !self.pipeline.evaluate.identity() || !all.is_possible() {
+            return Ok(Asking { row_s: 0.0, share: 0.0 });
+        }
+        let share = all.rows().len() as f64 / rows.len() as f64;
+        let fewer = all.fewer(ASKED_ROWS);
+        let asked = fewer.rows();
+        let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
+        let mut embedded = Embedded::default();
+        embedded.add((&*encoder, &group), self.store, (split.pool(), &asked))?;
+        let clock = self.means.watch.stopwatch();
+        who_is_it(&embedded, &fewer, 1)?;
+        Ok(Asking { row_s: clock.elapsed().as_secs_f64() / asked.len() as f64, share })
     }
 
     fn encoder(&self) -> Result<Arc<dyn crate::learning::nn::Encoder>, Error> {

@@ -230,7 +230,7 @@ impl Verifier {
             failed: &failed,
         };
         let counted = Ballots::read(table, &classes, &readings)
-            .and_then(|ballots| Evaluated::count(&ballots, &stored.efforts, &counting));
+            .and_then(|ballots| Evaluated::count(&ballots, &stored.record(), &counting));
         let counted = match counted {
             Ok(counted) => {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
@@ -256,6 +256,11 @@ impl Verifier {
             counted.scores.len(),
             counted.people.len(),
             counted.comparisons.len()
+        ));
+        self.looked_at(format!(
+            "evaluation.json: {} answers to who it is counted anew from {} counts of persons",
+            counted.identity.len(),
+            counted.identity_counts.len()
         ));
         Ok(())
     }
@@ -421,6 +426,9 @@ fn named(evaluated: &Evaluated, key: &str) -> String {
         }
         ("comparisons", Some(index)) => {
             evaluated.comparisons.get(index).map(|one| format!("{} - {}", one.first, one.second))
+        }
+        ("identity", Some(index)) => {
+            evaluated.identity.get(index).map(|one| format!("{}, {}, {}", one.encoder, one.probe, one.crowd.name()))
         }
         _ => None,
     };

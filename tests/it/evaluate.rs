@@ -95,6 +95,7 @@ fn controls_stand_beside_the_arms_and_every_test_row_is_predicted_once() {
     assert_eq!(found.evaluated.score("majority", "kappa", None).unwrap().value, Some(0.0));
     let page = found.evaluated.to_string();
     assert!(page.contains("n = 2 people, no interval"), "{page}");
+    assert!(page.contains("who is it?") && page.contains("above: (accuracy - chance)"), "{page}");
     assert!(found.evaluated.scores.iter().all(|score| score.low.is_none() && score.n_subjects == 2));
 }
 

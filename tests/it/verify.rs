@@ -96,6 +96,11 @@ fn one_digit_is_found() {
     evaluation(&|all| digit(&mut all["scores"][3]["value"])).refused("evaluation.json: scores[3].value");
     evaluation(&|all| digit(&mut all["people"][0]["accuracy"])).refused("evaluation.json: people[0].accuracy");
     evaluation(&|all| digit(&mut all["comparisons"][0]["p"])).refused("evaluation.json: comparisons[0].p");
+    evaluation(&|all| digit(&mut all["identity"][0]["accuracy"]))
+        .refused("identity[0].accuracy (random, linear, pool)");
+    evaluation(&|all| digit(&mut all["identity"][1]["task"]["value"])).refused("identity[1].task.value");
+    let other = |count: &mut Value| *count = u64::from(*count == 0).into();
+    evaluation(&|all| other(&mut all["identity_counts"][2]["two_layer"])).refused("(random, two-layer, pool)");
     evaluation(&|all| all["matrices"][0]["cells"][0][0] = 7.into()).refused("evaluation.json: matrices[0].cells");
     evaluation(&|all| digit(&mut all["efforts"][1]["validation"])).refused("validation");
     evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json");

@@ -30,6 +30,7 @@ pub use kfold::Order;
 pub use labels::LabelBudget;
 pub use ledger::{OpenedTest, Reading, Selected, TestLedger};
 pub use pieces::{Piece, Scope};
+pub(crate) use pieces::{gap_of, read_of};
 pub use proof::{Exclusion, Intersection, LeftOut, Proof, RoleProof, Roles};
 pub use role::{Pool, Reach, Role, Subset, Test, Train, Validation};
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::DrawContext;
 use crate::signal::{WindowRow, WindowSpec, WindowTable};
 
 /// What a plan parts.
@@ -74,14 +73,13 @@ impl RawPieces {
 }
 
 /// What is read of a row at most, margins aside: pretraining reads its stretch, evaluation a window that may end later.
-pub(super) fn read_of(row: &WindowRow, spec: &WindowSpec) -> (i64, i64) {
+pub(crate) fn read_of(row: &WindowRow, spec: &WindowSpec) -> (i64, i64) {
     let evaluated = spec.eval_offset_of(row) + i64::from(spec.length);
     (row.start, row.start + i64::from(row.trial_samples).max(evaluated))
 }
 
 /// Samples between two roles: a window and two margins, and at least `gap_s` seconds.
-pub(super) fn gap_of(gap_s: f64, context: &DrawContext<'_>) -> i64 {
-    let spec = context.spec;
+pub(crate) fn gap_of(gap_s: f64, spec: &WindowSpec) -> i64 {
     let reach = i64::from(spec.length) + 2 * i64::from(spec.margin);
     reach.max((gap_s * spec.rate_hz).ceil() as i64)
 }

@@ -74,7 +74,7 @@ impl Plan for WithinRun {
         if cut {
             refuse_whole_scaling(Self::NAME, context, "or give `validation` runs of its own")?;
         }
-        let gap = gap_of(self.gap_s, context);
+        let gap = gap_of(self.gap_s, context.spec);
         let (mut pieces, mut out) = (Vec::new(), Vec::new());
         for (recording, entry) in (0..).zip(&table.recordings) {
             let run = entry.run_number;
@@ -158,7 +158,7 @@ impl Plan for WithinTime {
         }
         check_gap(Self::NAME, self.gap_s)?;
         refuse_whole_scaling(Self::NAME, context, "or take `within-run`")?;
-        let gap = gap_of(self.gap_s, context);
+        let gap = gap_of(self.gap_s, context.spec);
         let (mut pieces, mut short) = (Vec::new(), Vec::new());
         for (recording, entry) in (0..).zip(&table.recordings) {
             let samples = entry.samples as i64;

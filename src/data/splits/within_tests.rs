@@ -116,9 +116,9 @@ fn time_is_cut_in_order_and_hashed_with_its_samples() {
 #[test]
 fn gap_is_a_window_and_two_margins_where_that_is_longer() {
     let long = WindowSpec { length: 150, span: 150, ..SPEC };
-    assert_eq!(gap_of(10.0, &context(&long)), 160);
-    assert_eq!(gap_of(10.0, &context(&SPEC)), 100);
-    assert_eq!(gap_of(12.34, &context(&SPEC)), 124);
+    assert_eq!(gap_of(10.0, &long), 160);
+    assert_eq!(gap_of(10.0, &SPEC), 100);
+    assert_eq!(gap_of(12.34, &SPEC), 124);
 }
 
 #[test]

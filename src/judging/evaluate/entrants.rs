@@ -12,7 +12,7 @@ use super::ballots::{Ballots, Sheet};
 use super::comparison::{Comparison, Side, compare};
 use super::controls::MAJORITY;
 use super::error::EvaluateError;
-use super::scores::{Counted, Counting, Evaluated, Score};
+use super::scores::{Counted, Counting, Evaluated, Record, Score};
 
 /// A run that takes part.
 pub struct Entrant<'a> {
@@ -82,7 +82,7 @@ impl Compared {
         for (index, run) in entrants.iter().enumerate() {
             run.ballots.check_coverage()?;
             let ballots = run.ballots.of_people(&common);
-            let mut found = Evaluated::count(&ballots, &[], &run.counting)?;
+            let mut found = Evaluated::count(&ballots, &Record::default(), &run.counting)?;
             let (seeds, n_windows) = (found.seeds.clone(), found.n_windows);
             runs.push(ComparedRun { name: run.name.clone(), n_windows, seeds });
             let ballots = ballots.after(run.counting.settings.skip_s(), run.counting.rate_hz);

@@ -1,15 +1,17 @@
 //! The order of things: fit, choose, read the test once, put folds together, count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use candle_core::Device;
 use serde::Serialize;
 
 use crate::base::{Choice, Chosen};
-use crate::data::splits::{Scope, Split, TestLedger};
+use crate::data::splits::{Scope, Split, Subset, Test, TestLedger};
 use crate::data::store::Store;
-use crate::judging::downstream::{Bench, Configuration, Data, Downstream, FineTune, Fitted, RrChoice, Start};
+use crate::judging::downstream::{
+    Bench, Configuration, Data, Downstream, DownstreamError, FineTune, Fitted, RrChoice, Start,
+};
 use crate::learning::nn::{Encoder, Group};
 use crate::numerics::metrics::{Classes, Metric};
 use crate::runs::{PredictionRow, PredictionTable};
@@ -18,7 +20,8 @@ use super::arms::{WayName, arm_names};
 use super::ballots::{Ballots, Judged};
 use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group};
 use super::error::EvaluateError;
-use super::scores::{ArmEffort, Counting, Evaluated};
+use super::identity::{Crowd, Embedded, IdentityCount, Parted, who_is_it};
+use super::scores::{ArmEffort, Counting, Evaluated, Record};
 use super::settings::EvaluateSettings;
 
 /// An encoder that pretraining gave.
@@ -73,6 +76,8 @@ pub struct Evaluation<'a> {
     efforts: Vec<ArmEffort>,
     known_overlap: Vec<[String; 2]>,
     scope: Scope,
+    identity: Vec<IdentityCount>,
+    identity_left_out: BTreeSet<String>,
     /// Names of the pretrained arms, in order.
     encoders: Vec<String>,
 }
@@ -106,6 +111,8 @@ impl<'a> Evaluation<'a> {
             kept: BTreeMap::new(),
             judged: Vec::new(),
             efforts: Vec::new(),
+            identity: Vec::new(),
+            identity_left_out: BTreeSet::new(),
             encoders: Vec::new(),
             known_overlap: Vec::new(),
             scope: Scope::People,
@@ -132,6 +139,7 @@ impl<'a> Evaluation<'a> {
         }
 
         // Only now, with every choice of every arm made, are the test people read.
+        let mut opened = None;
         for (arm, fitted) in fitted {
             if let Some(configuration) = fitted.configuration() {
                 self.kept.entry((arm.clone(), round.split.fold())).or_insert(configuration);
@@ -139,8 +147,61 @@ impl<'a> Evaluation<'a> {
             if let Some(keep) = bench.keeper {
                 keep(&arm, round.split.fold(), round.seed, &fitted)?;
             }
-            let reading = self.read_test(round, &data, (&arm, &fitted))?;
+            let (reading, test) = self.read_test(round, &data, (&arm, &fitted))?;
+            opened = Some(test);
             bench.record("test", &reading)?;
+        }
+        match opened.filter(|_| self.settings.identity()) {
+            Some(test) => self.ask_identity(round, &random, test, bench),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks every encoder, the random one too, how much of the person is left.
+    fn ask_identity(
+        &mut self,
+        round: &Round<'_>,
+        random: &Group,
+        test: &Subset<Test>,
+        bench: &mut Bench<'_>,
+    ) -> Result<(), EvaluateError> {
+        let (store, split) = (self.store, round.split);
+        let unseen: Vec<u32> = split.validation().rows().iter().chain(test.rows()).copied().collect();
+        let crowds = [(Crowd::Pool, split.pool().rows().to_vec()), (Crowd::Unseen, unseen)];
+        let encoders = std::iter::once((RANDOM, random)).chain(round.arms.iter().map(|arm| (arm.name, arm.group)));
+        // Plans within people test the very people of the pool: nobody is unseen.
+        let n_crowds = if split.proof().scope.is_within() { 1 } else { crowds.len() };
+        for (crowd, rows) in crowds.into_iter().take(n_crowds) {
+            let parted = Parted::of(store, &rows);
+            self.identity_left_out.extend(parted.left_out.iter().cloned());
+            if !parted.is_possible() {
+                continue;
+            }
+            let wanted = parted.rows();
+            for (name, group) in encoders.clone() {
+                bench.watch.check().map_err(|_| DownstreamError::Stopped { arm: name.to_owned() })?;
+                bench.watch.progress().say(&format!("identity of {name}, fold {}, seed {}", split.fold(), round.seed));
+                let mut embedded = Embedded::default();
+                let encoder = (round.encoder, group);
+                match crowd {
+                    Crowd::Pool => embedded.add(encoder, store, (split.pool(), &wanted))?,
+                    Crowd::Unseen => {
+                        embedded.add(encoder, store, (split.validation(), &wanted))?;
+                        embedded.add(encoder, store, (test, &wanted))?;
+                    }
+                }
+                let counts = who_is_it(&embedded, &parted, round.seed)?;
+                self.identity.extend(counts.into_iter().map(|(person, [windows, linear, two_layer])| IdentityCount {
+                    encoder: name.to_owned(),
+                    seed: round.seed,
+                    fold: split.fold(),
+                    crowd,
+                    subject: store.table().subjects[person as usize].0.clone(),
+                    windows,
+                    linear,
+                    two_layer,
+                }));
+            }
         }
         Ok(())
     }
@@ -183,12 +244,12 @@ impl<'a> Evaluation<'a> {
         Start { encoder: round.encoder, group, arm, seed: round.seed, kept }
     }
 
-    fn read_test(
+    fn read_test<'s>(
         &mut self,
-        round: &Round<'_>,
+        round: &Round<'s>,
         data: &Data<'_>,
         (arm, fitted): (&str, &Fitted),
-    ) -> Result<TestReading, EvaluateError> {
+    ) -> Result<(TestReading, &'s Subset<Test>), EvaluateError> {
         let opened = round.split.open_test(fitted.selected(), &mut self.ledger)?;
         let probability = fitted.probabilities(round.encoder, data, opened.subset)?;
         let effort = fitted.effort();
@@ -211,7 +272,8 @@ impl<'a> Evaluation<'a> {
         });
         let choice = fitted.selected().choice().to_owned();
         let weights_hash = fitted.selected().weights_hash().to_owned();
-        Ok(TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice, weights_hash })
+        let reading = TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice, weights_hash };
+        Ok((reading, opened.subset))
     }
 
     /// The predictions so far, as the run folder keeps them.
@@ -249,10 +311,12 @@ impl<'a> Evaluation<'a> {
         let arms = arm_names(&encoders, &ways, self.settings);
         let (settings, split_seed, rate_hz) = (self.settings, self.split_seed, self.store.spec().rate_hz);
         let ballots = Ballots::of(&self.judged, self.store.table(), &self.classes, |row| self.event(row));
+        let left_out: Vec<String> = self.identity_left_out.iter().cloned().collect();
+        let record = Record { efforts: &self.efforts, identity: &self.identity, identity_left_out: &left_out };
         let known_overlap = &self.known_overlap;
         let failed = &self.store.table().failed;
         let counting = Counting { settings, arms: &arms, split_seed, rate_hz, known_overlap, failed };
-        Ok(Evaluated { scope: self.scope, ..Evaluated::count(&ballots, &self.efforts, &counting)? })
+        Ok(Evaluated { scope: self.scope, ..Evaluated::count(&ballots, &record, &counting)? })
     }
 
     /// Sample of a row's mark; where the window is read from, for windows without a mark.

@@ -17,6 +17,7 @@ use super::ballots::{Ballots, Sheet};
 use super::comparison::{Comparison, Side, compare};
 use super::costs::ArmCost;
 use super::error::EvaluateError;
+use super::identity::{self, IdentityCount, IdentityScore, TaskScore};
 use super::settings::EvaluateSettings;
 
 /// One number of `scores.json`.
@@ -104,6 +105,12 @@ pub struct Evaluated {
     pub matrices: Vec<ArmMatrix>,
     /// Differences between arms on the same people.
     pub comparisons: Vec<Comparison>,
+    /// How well encoders tell people apart.
+    pub identity: Vec<IdentityScore>,
+    /// The same by person, seed and fold: what [`Self::identity`] is counted from.
+    pub identity_counts: Vec<IdentityCount>,
+    /// People with too few windows to be asked about.
+    pub identity_left_out: Vec<String>,
     /// Choices and costs.
     pub efforts: Vec<ArmEffort>,
     /// What pretraining took; empty for an encoder from outside.
@@ -126,6 +133,24 @@ pub struct Evaluated {
     pub failed: Vec<FailedRecording>,
     /// Seconds at the beginning of each recording that are in no score.
     pub skip_s: f64,
+}
+
+/// What was written down beside the predictions.
+#[derive(Clone, Copy, Default)]
+pub struct Record<'a> {
+    /// Choices and costs.
+    pub efforts: &'a [ArmEffort],
+    /// How often each person was known.
+    pub identity: &'a [IdentityCount],
+    /// People with too few windows to be asked about.
+    pub identity_left_out: &'a [String],
+}
+
+impl Evaluated {
+    /// What [`Evaluated::count`] takes besides predictions, from an evaluation that was counted before.
+    pub fn record(&self) -> Record<'_> {
+        Record { efforts: &self.efforts, identity: &self.identity_counts, identity_left_out: &self.identity_left_out }
+    }
 }
 
 /// What a count hangs on besides the predictions.
@@ -158,7 +183,7 @@ impl Evaluated {
     /// # Errors
     /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions; a person
     /// to be left out who is not there.
-    pub fn count(ballots: &Ballots, efforts: &[ArmEffort], counting: &Counting<'_>) -> Result<Self, EvaluateError> {
+    pub fn count(ballots: &Ballots, record: &Record<'_>, counting: &Counting<'_>) -> Result<Self, EvaluateError> {
         ballots.check_coverage()?;
         let settings = counting.settings;
         let ballots = ballots.after(settings.skip_s(), counting.rate_hz);
@@ -185,14 +210,25 @@ impl Evaluated {
             .add_to(&mut scores, &one);
             counted.push(one);
         }
-        let comparisons = comparisons(counting.arms, &counted, settings.paired(&ballots.classes)?, bootstrap);
+        let paired = settings.paired(&ballots.classes)?;
+        let comparisons = comparisons(counting.arms, &counted, paired, bootstrap);
+        let task = |encoder: &str| {
+            let arm = identity::task_arm(counting.arms, encoder)?;
+            let of = |score: &&Score| (&score.arm, score.metric.as_str(), score.seed) == (&arm.name, paired.name, None);
+            let value = scores.iter().find(of)?.value;
+            Some(TaskScore { arm: arm.name.clone(), metric: paired.name.to_owned(), value })
+        };
+        let identity = identity::scores(record.identity, bootstrap, task);
         let unscored = (0..ballots.classes.len()).filter(|&class| !ballots.classes.is_scored(class));
         Ok(Self {
             scores,
             people,
             matrices,
             comparisons,
-            efforts: efforts.to_vec(),
+            identity,
+            identity_counts: record.identity.to_vec(),
+            identity_left_out: record.identity_left_out.to_vec(),
+            efforts: record.efforts.to_vec(),
             costs: Vec::new(),
             unscored: unscored.map(|class| ballots.classes.name(class).to_owned()).collect(),
             n_windows: ballots.sheets[0].rows.len(),

@@ -33,6 +33,8 @@ pub struct EvaluateSettings {
     labels: LabelBudget,
     /// Whether end-to-end training is also tuned, with as many configurations as the pretrained side tries.
     tune: bool,
+    /// Whether every encoder is asked how much of the person is left in its embeddings.
+    identity: bool,
 }
 
 impl EvaluateSettings {
@@ -51,6 +53,7 @@ impl EvaluateSettings {
             rr: vec![RrChoice::NONE],
             labels: LabelBudget::default(),
             tune: false,
+            identity: true,
         }
     }
 
@@ -130,6 +133,11 @@ impl EvaluateSettings {
     /// Which of the training labels a classifier may see.
     pub fn labels(&self) -> &LabelBudget {
         &self.labels
+    }
+
+    /// Whether every encoder is asked how much of the person is left in its embeddings.
+    pub fn identity(&self) -> bool {
+        self.identity
     }
 
     /// Whether end-to-end training is also tuned.

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::numerics::metrics::MIN_PEOPLE;
 
 use super::comparison::Comparison;
+use super::identity::{IdentityScore, LINEAR};
 use super::scores::{ArmMatrix, Evaluated, Score};
 
 /// Characters of a line; a table with more columns goes on in a further block.
@@ -150,6 +151,46 @@ impl Evaluated {
             lines.push(std::iter::once(arm.to_owned()).chain(columns.iter().map(value)).collect());
         }
         write_aligned(f, &lines)
+    }
+
+    /// Who is it? Beside the random encoder, which is the baseline.
+    fn write_identity(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.identity.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\nwho is it? (identity probes on frozen encoders; compare with random, not with chance):")?;
+        let task = self.identity.iter().find_map(|score| score.task.as_ref());
+        let head = ["encoder", "people", "n", "chance", "linear", "above", "two-layer", "above"].map(str::to_owned);
+        let mut lines = vec![head.to_vec()];
+        lines[0].push(task.map_or_else(|| "task".to_owned(), |task| task.metric.clone()));
+        for linear in self.identity.iter().filter(|score| score.probe == LINEAR) {
+            let same = |score: &&IdentityScore| score.encoder == linear.encoder && score.crowd == linear.crowd;
+            let other = self.identity.iter().filter(same).find(|score| score.probe != LINEAR);
+            let told = |score: &IdentityScore| match (score.low, score.high) {
+                (Some(low), Some(high)) => format!("{} [{low:.3}, {high:.3}]", number(score.accuracy)),
+                _ => number(score.accuracy),
+            };
+            lines.push(vec![
+                linear.encoder.clone(),
+                linear.crowd.name().to_owned(),
+                linear.n_subjects.to_string(),
+                format!("{:.3}", linear.chance),
+                told(linear),
+                number(linear.above_chance),
+                other.map_or_else(|| number(None), told),
+                number(other.and_then(|other| other.above_chance)),
+                number(linear.task.as_ref().and_then(|task| task.value)),
+            ]);
+        }
+        write_aligned(f, &lines)?;
+        let of = task.map_or_else(String::new, |task| {
+            format!("; {}: what the same embeddings are worth for the task, as in `{}`", task.metric, task.arm)
+        });
+        writeln!(f, "above: (accuracy - chance) / (1 - chance){of}")?;
+        if !self.identity_left_out.is_empty() {
+            writeln!(f, "too few windows to be asked about: {}", self.identity_left_out.join(", "))?;
+        }
+        Ok(())
     }
 
     /// Differences between arms on the same people.
@@ -322,6 +363,7 @@ impl fmt::Display for Evaluated {
         self.write_ec57(f)?;
         self.write_without(f)?;
         self.write_calibration(f)?;
+        self.write_identity(f)?;
         self.write_people(f)?;
         self.write_costs(f)?;
         self.write_efforts(f)

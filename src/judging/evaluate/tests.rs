@@ -61,7 +61,7 @@ fn count_with(judged: &[Judged], people: u32, settings: &str) -> Result<Evaluate
     let ballots = Ballots::of(judged, &table, &classes, |row| i64::from(row % 2) * 1000);
     let (settings, arms, failed) = (&settings, &arms[..], &table.failed[..]);
     let counting = Counting { settings, arms, split_seed: 0, rate_hz: 100.0, known_overlap: &[], failed };
-    Evaluated::count(&ballots, &[], &counting)
+    Evaluated::count(&ballots, &Record::default(), &counting)
 }
 
 #[test]

@@ -118,7 +118,12 @@ impl Confusion {
 
     /// Counts one row.
     pub fn count(&mut self, truth: usize, answer: usize) {
-        self.cells[truth * self.classes.len() + answer] += 1;
+        self.count_times(truth, answer, 1);
+    }
+
+    /// Counts `times` rows.
+    pub fn count_times(&mut self, truth: usize, answer: usize, times: u64) {
+        self.cells[truth * self.classes.len() + answer] += times;
     }
 
     /// Rows of class `truth` that were answered `answer`.
