@@ -9,7 +9,7 @@ use crate::base::{Choice, Progress, Stopwatch, Watch};
 use crate::data::splits::{LabelBudget, Split};
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start};
+use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start, Way};
 use crate::judging::evaluate::{Embedded, Parted, who_is_it};
 use crate::learning::nn::Group;
 use crate::learning::train::{Monitored, PretrainData, Record, TrainError, pretrain, supervised_batch};
@@ -94,7 +94,7 @@ struct Costs {
     /// Seconds of a window in an update of pretraining, all arms together.
     pretrained_window_s: f64,
     supervised: Supervision,
-    probes: Probes,
+    probes: Vec<Probe>,
     identity: Asking,
 }
 
@@ -106,14 +106,14 @@ struct Asking {
     share: f64,
 }
 
-/// What classifiers on frozen encoders cost.
-struct Probes {
-    /// Seconds a training row of all the pipeline's ways, on one encoder.
+/// What one classifier on frozen encoders costs.
+struct Probe {
+    /// Seconds a training row, on one encoder.
     row_s: f64,
-    /// The same on the random encoder, which has a probe where the pipeline has none.
-    random_row_s: f64,
-    /// How many the pipeline names.
-    ways: usize,
+    /// With how many seeds it is fitted.
+    seeds: usize,
+    /// Whether the pipeline has it, and not only the random encoder.
+    named: bool,
 }
 
 /// What supervised training costs.
@@ -123,6 +123,8 @@ struct Supervision {
     pass_s: f64,
     /// Whether the pipeline fine-tunes, and not only trains its control.
     fine_tunes: bool,
+    /// With how many seeds.
+    seeds: usize,
 }
 
 struct Timed<'a> {
@@ -144,9 +146,11 @@ impl Timed<'_> {
 
         // Each classifier reads the test people once. The random encoder is probed like every arm.
         let reading = split.proof().roles.test.windows as f64 * supervised.pass_s;
-        let (ways, rows) = (probes.ways as f64, split.train().len());
-        let frozen = arms * probes.row_s + probes.random_row_s;
-        all.probe_s += seeds * rr * (frozen * rows as f64 + (arms * ways + ways.max(1.0)) * reading);
+        for probe in probes {
+            let encoders = if probe.named { arms + 1.0 } else { 1.0 };
+            let fitting = probe.row_s * split.train().len() as f64;
+            all.probe_s += probe.seeds as f64 * rr * encoders * (fitting + reading);
+        }
 
         let roles = &split.proof().roles;
         let unseen = if split.proof().scope.is_within() { 0 } else { roles.validation.windows + roles.test.windows };
@@ -156,6 +160,7 @@ impl Timed<'_> {
         let classes = self.classes();
         let updates = supervised.settings.updates(&self.data(split, &classes)?);
         let configurations = supervised.settings.n_configurations();
+        let seeds = supervised.seeds as f64;
         // The first seed tries every configuration, the others keep its choice.
         let trainings = |configurations: usize| (configurations - 1) as f64 + seeds;
         let shape = Epoch::of(split);
@@ -192,8 +197,10 @@ impl Timed<'_> {
     /// What supervised training costs: the control's, whose every update trains all weights.
     fn supervised(&self, split: &Split) -> Result<Supervision, Error> {
         let ways = &self.pipeline.downstream;
-        let found = ways.iter().find_map(|way| way.choice.supervision());
-        let settings = found.cloned().unwrap_or_else(|| FineTune::defaults(self.pipeline.kind));
+        let found = ways.iter().find(|way| !way.is_frozen());
+        let seeds = found.map_or(self.pipeline.seeds.len(), |way| way.seeds_of(&self.pipeline.seeds).len());
+        let settings =
+            found.and_then(Way::supervision).cloned().unwrap_or_else(|| FineTune::defaults(self.pipeline.kind));
         let encoder = self.encoder()?;
         let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
         let (classes, pace) = (self.classes(), Pace::new(&self.means.watch));
@@ -210,11 +217,11 @@ impl Timed<'_> {
         let Counted { first, last, seconds } = pace.counted();
         let passes = Epoch::of(split).between(first, last);
         let pass_s = if passes > 0.0 { seconds / passes } else { 0.0 };
-        Ok(Supervision { settings, pass_s, fine_tunes: found.is_some() })
+        Ok(Supervision { settings, pass_s, fine_tunes: found.is_some(), seeds })
     }
 
     /// What classifiers on a frozen encoder cost.
-    fn probes(&self, split: &Split) -> Result<Probes, Error> {
+    fn probes(&self, split: &Split) -> Result<Vec<Probe>, Error> {
         let share = (PROBED_ROWS as f64 / split.train().len() as f64).min(1.0);
         let budget = LabelBudget { share, ..LabelBudget::default() };
         let fewer = if share < 1.0 { split.with_labels(self.store.table(), &budget)? } else { split.clone() };
@@ -223,18 +230,22 @@ impl Timed<'_> {
         let (classes, watch) = (self.classes(), &self.means.watch);
         let data = self.data(&fewer, &classes)?;
         let start = Start { encoder: &*encoder, group: &group, arm: "estimate", seed: 1, kept: None };
-        let time = |ways: &[&dyn Downstream]| -> Result<f64, Error> {
+        let time = |way: &dyn Downstream| -> Result<f64, Error> {
             let clock = watch.stopwatch();
-            for way in ways {
-                way.fit(&start, &data, &mut Bench::silent(watch))?;
-            }
+            way.fit(&start, &data, &mut Bench::silent(watch))?;
             Ok(clock.elapsed().as_secs_f64() / fewer.train().len() as f64)
         };
-        let ways = self.pipeline.downstream.iter().filter(|way| way.choice.supervision().is_none());
-        let ways: Vec<&dyn Downstream> = ways.map(|way| &*way.choice).collect();
-        let row_s = time(&ways)?;
-        let random_row_s = if ways.is_empty() { time(&[&Linear::defaults(self.pipeline.kind)])? } else { row_s };
-        Ok(Probes { row_s, random_row_s, ways: ways.len() })
+        let all = &self.pipeline.seeds;
+        let mut probes = Vec::new();
+        for way in self.pipeline.downstream.iter().filter(|way| way.is_frozen()) {
+            let seeds = way.seeds_of(all).len();
+            probes.push(Probe { row_s: time(&*way.chosen.choice)?, seeds, named: true });
+        }
+        if probes.is_empty() {
+            let row_s = time(&Linear::defaults(self.pipeline.kind))?;
+            probes.push(Probe { row_s, seeds: all.len(), named: false });
+        }
+        Ok(probes)
     }
 
     /// What it costs to ask who it is; nothing where the pipeline does not, or there are no two people.

@@ -81,7 +81,7 @@ pub(super) fn fit_one(
 
 /// The way of that name as the pipeline has it, or with its defaults.
 pub(super) fn way(pipeline: &Pipeline, name: &str) -> Chosen<dyn Downstream> {
-    let written = pipeline.downstream.iter().find(|way| way.name == name).map(|way| way.resolved.clone());
+    let written = pipeline.downstream.iter().find(|way| way.name() == name).map(|way| way.chosen.resolved.clone());
     let settings = written.unwrap_or_else(|| Value::from_iter([("name", name)]));
     DOWNSTREAM.restore(pipeline.kind, &settings).expect("a way that was read before, or its defaults")
 }

@@ -22,6 +22,7 @@ mod stages;
 mod text;
 mod verify;
 mod views;
+mod ways;
 
 pub use arms::Arm;
 pub use compare::compare;

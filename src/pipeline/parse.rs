@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use toml::de::{DeTable, DeValue};
 
-use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind, sha256_hex};
+use crate::base::{Chosen, ConfigError, SignalKind, sha256_hex};
 use crate::data::corpora::{CORPORA, Corpus, CorpusError};
 use crate::data::preprocess::{PreprocessError, Recipe};
 use crate::data::splits::{PLANS, Plan, RejectScope};
-use crate::judging::downstream::{DOWNSTREAM, Downstream};
-use crate::judging::evaluate::{ArmName, EvaluateError, EvaluateSettings, WayName, arm_names};
+use crate::judging::downstream::Way;
+use crate::judging::evaluate::{ArmName, EvaluateError, EvaluateSettings, arm_names};
 use crate::learning::augment::AugmentationConfig;
 use crate::learning::nn::{ENCODERS, EncoderConfig};
 use crate::learning::objectives::ObjectiveConfig;
@@ -25,6 +24,7 @@ use super::error::PipelineError;
 use super::section::Sections;
 use super::text::{PipelineText, Place};
 use super::views::{check_recipe_windows, default_augment};
+use super::ways::{Seeds, ways};
 
 /// The sections, in the order in which a run comes to them.
 const SECTIONS: [&str; 17] = [
@@ -91,7 +91,7 @@ pub struct Pipeline {
     /// Whom an encoder from elsewhere was pretrained on, where its file does not say.
     pub outside: Option<DeclaredPool>,
     /// Ways from an encoder to a classifier.
-    pub downstream: Vec<Chosen<dyn Downstream>>,
+    pub downstream: Vec<Way>,
     /// How classifiers are judged.
     pub evaluate: EvaluateSettings,
 }
@@ -135,11 +135,12 @@ impl Pipeline {
         let split = sections.choose("split", &PLANS, kind, None)?;
         let evaluate = evaluate(sections, corpus.choice.as_ref())?;
         check_cuts(&split, &recipe, &evaluate, sections)?;
-        Ok(Self {
+        let written = seeds(sections)?;
+        let pipeline = Self {
             name: name.to_owned(),
             note: sections.plain("note", String::new())?,
             kind,
-            seeds: seeds(sections, seed)?,
+            seeds: seed.map_or_else(|| written.clone(), |seed| vec![seed]),
             store: place(sections, "store", format!("stores/{name}.h5"))?,
             folder: place(sections, "folder", format!("runs/{name}"))?,
             split,
@@ -150,13 +151,29 @@ impl Pipeline {
             arms,
             train: PretrainSettings { scope, ..train(sections, kind)? },
             outside: sections.plain("outside", None)?,
-            downstream: downstream(sections.value("downstream"), kind)?,
+            downstream: ways(
+                sections.value("downstream"),
+                kind,
+                Seeds { written: &written, replaced: seed.is_some() },
+            )?,
             evaluate,
             corpus,
             recipe,
             augment,
             augment_at,
             cautions,
+        };
+        pipeline.check_names(sections)?;
+        Ok(pipeline)
+    }
+
+    /// Every line of the table has a name of its own: those of arms can meet those of controls.
+    fn check_names(&self, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
+        let names: Vec<String> = self.arm_names().into_iter().map(|arm| arm.name).collect();
+        let twice = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
+        twice.map_or(Ok(()), |(_, name)| {
+            let message = format!("two lines of the table would be called `{name}`");
+            Err(ConfigError::at(sections.place("awareness", "arms"), message).with_help("give the arm another `name`"))
         })
     }
 
@@ -178,7 +195,7 @@ impl Pipeline {
             "awareness": { "arms": self.arms.iter().map(|arm| arm.resolved(&self.objective)).collect::<Value>() },
             "train": self.train,
             "outside": self.outside,
-            "downstream": self.downstream.iter().map(|way| way.resolved.clone()).collect::<Value>(),
+            "downstream": self.downstream.iter().map(Way::resolved).collect::<Value>(),
             "evaluate": self.evaluate,
         });
         without_absent(settings)
@@ -193,10 +210,7 @@ impl Pipeline {
     /// The lines of the table that judging gives.
     pub(super) fn arm_names(&self) -> Vec<ArmName> {
         let encoders: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
-        let way = |way: &Chosen<dyn Downstream>| (way.name, way.choice.supervision().is_none());
-        let ways: Vec<WayName<'_>> =
-            self.downstream.iter().map(way).map(|(name, frozen)| WayName { name, frozen }).collect();
-        arm_names(&encoders, &ways, &self.evaluate)
+        arm_names(&encoders, &self.downstream, (&self.evaluate, &self.seeds))
     }
 
     /// The same as TOML.
@@ -226,7 +240,7 @@ fn without_absent(value: Value) -> Value {
     }
 }
 
-fn seeds(sections: &Sections<'_, '_>, seed: Option<u64>) -> Result<Vec<u64>, ConfigError> {
+fn seeds(sections: &Sections<'_, '_>) -> Result<Vec<u64>, ConfigError> {
     let given: Vec<u64> = sections.plain("seeds", vec![1])?;
     let place = || sections.value("seeds").map_or(0..0, toml::Spanned::span);
     if given.is_empty() {
@@ -235,7 +249,7 @@ fn seeds(sections: &Sections<'_, '_>, seed: Option<u64>) -> Result<Vec<u64>, Con
     if let Some(twice) = given.iter().enumerate().find(|(i, seed)| given[..*i].contains(seed)) {
         return Err(ConfigError::at(place(), format!("seed {} stands twice", twice.1)));
     }
-    Ok(seed.map_or(given, |seed| vec![seed]))
+    Ok(given)
 }
 
 /// Refuses settings of a corpus at the key that is at fault.
@@ -298,35 +312,6 @@ fn train(sections: &Sections<'_, '_>, kind: SignalKind) -> Result<PretrainSettin
         ConfigError::at(sections.place("train", key), error.to_string())
     })?;
     Ok(settings)
-}
-
-/// Reads `downstream`, a list of ways; left out: all of them.
-fn downstream(section: Option<&ConfigValue<'_>>, kind: SignalKind) -> Result<Vec<Chosen<dyn Downstream>>, ConfigError> {
-    let named = |name: &'static str| {
-        DeTable::from_iter([(
-            toml::Spanned::new(0..0, "name".into()),
-            toml::Spanned::new(0..0, DeValue::String(name.into())),
-        )])
-    };
-    let Some(section) = section else {
-        return DOWNSTREAM.entries.iter().map(|entry| DOWNSTREAM.choose(kind, &named(entry.name), 0..0)).collect();
-    };
-    let form = || {
-        ConfigError::at(section.span(), "`downstream` is no list of ways")
-            .with_help("downstream = [{ name = \"linear\" }, { name = \"fine-tune\", epochs = 2 }]")
-    };
-    let DeValue::Array(items) = section.get_ref() else { return Err(form()) };
-    let mut ways: Vec<Chosen<dyn Downstream>> = Vec::new();
-    for item in items {
-        let DeValue::Table(table) = item.get_ref() else { return Err(form()) };
-        let way = DOWNSTREAM.choose(kind, table, item.span())?;
-        way.choice.check().map_err(|error| ConfigError::at(item.span(), format!("{}: {error}", way.name)))?;
-        if ways.iter().any(|earlier| earlier.name == way.name) {
-            return Err(ConfigError::at(item.span(), format!("`{}` stands twice", way.name)));
-        }
-        ways.push(way);
-    }
-    if ways.is_empty() { Err(form()) } else { Ok(ways) }
 }
 
 /// Reads `evaluate`; its two metrics must be of the corpus's classes, on which their defaults hang.
@@ -439,6 +424,28 @@ mod tests {
             ("seeds = [1, 1]", 3, "seed 1 stands twice", ""),
             ("seeds = []", 3, "nothing would be trained", ""),
             ("seeds = 1", 3, "invalid type", ""),
+            (
+                "downstream = [{ name = \"knn\", seeds = [2] }]",
+                3,
+                "`knn` has seed 2, which is not among the pipeline's seeds 1",
+                "seeds = [1]",
+            ),
+            ("downstream = [{ name = \"knn\", seeds = [] }]", 3, "`seeds` of `knn` is empty", "some of the pipeline's"),
+            ("downstream = [{ name = \"knn\", seeds = 1 }]", 3, "no list", "seeds = [1]"),
+            ("downstream = [{ name = \"knn\", seeds = [-1] }]", 3, "no seed", "seeds = [1]"),
+            ("downstream = [{ name = \"knn\", seeds = [1, 1] }]", 3, "stands twice", ""),
+            (
+                "[awareness]\narms = [{ name = \"rr\" }]\n[evaluate]\nrr = [\"rr\", \"none\"]",
+                4,
+                "two lines of the table would be called `rr-linear`",
+                "another `name`",
+            ),
+            (
+                "seeds = [1, 2]\ndownstream = [\n{ name = \"knn\", seeds = [2] }]",
+                4,
+                "no way is fitted with seed 1",
+                "leave 1 out",
+            ),
             ("encoder = \"ecg-sacl\"", 3, "`encoder` is a table", "[encoder]"),
             ("[evaluate]\nrr = [\"rr\", \"hearts\"]", 4, "`hearts` is no set", ""),
             ("[evaluate]\nskip_s = 1\npaired = \"se\"", 5, "paired: ", "macro-f1-nsv"),
@@ -473,6 +480,33 @@ mod tests {
     fn an_encoder_a_person_has_the_keys_of_its_batch_as_candidates() {
         let in_batch = |more| parse(more, &[]).unwrap().resolved()["objective"]["in_batch"].clone();
         assert_eq!((in_batch(""), in_batch("scope = \"per-subject\"")), ("while-filling".into(), "always".into()));
+    }
+
+    #[test]
+    fn a_way_has_its_own_seeds_or_all() {
+        let text = "seeds = [3, 1, 2]\ndownstream = [{ name = \"linear\", seeds = [1, 2, 3] }, \
+                    { name = \"fine-tune\", seeds = [1, 3] }]";
+        let pipeline = parse(text, &[]).unwrap();
+        let seeds = |pipeline: &Pipeline| -> Vec<(String, Vec<u64>)> {
+            pipeline.arm_names().into_iter().map(|arm| (arm.name, arm.seeds)).collect()
+        };
+        let [all, own] = [vec![3, 1, 2], vec![3, 1]];
+        let expected = [
+            ("majority", &all),
+            ("random-linear", &all),
+            ("base-linear", &all),
+            ("base-fine-tune", &own),
+            ("end-to-end", &own),
+        ];
+        assert_eq!(seeds(&pipeline), expected.map(|(name, seeds)| (name.to_owned(), seeds.clone())));
+        let again = Pipeline::parse(&PipelineText::new("other.toml", pipeline.to_toml()), None).unwrap();
+        assert_eq!((again.to_toml(), seeds(&again)), (pipeline.to_toml(), seeds(&pipeline)));
+        assert_eq!(pipeline.resolved()["downstream"][0].get("seeds"), None);
+        // A seed of the command line stands for all of them.
+        let text = PipelineText::new("small.toml", format!("{LEAST}{text}"));
+        let one = Pipeline::parse(&text, Some(7)).unwrap();
+        assert!(one.arm_names().iter().all(|arm| arm.seeds == [7]));
+        assert!(Pipeline::parse(&PipelineText::new("other.toml", one.to_toml()), None).is_ok());
     }
 
     #[test]

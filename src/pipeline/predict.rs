@@ -183,7 +183,6 @@ fn tell_seen(windows: &[PredictedWindow], means: &Means) {
 /// The file of the classifier that is meant.
 fn classifier_of(folder: &RunFolder, request: &PredictRequest, pipeline: &Pipeline) -> Result<PathBuf, Error> {
     let known = folder.classifiers()?;
-    let seed = request.seed.or(pipeline.seeds.first().copied()).unwrap_or_default();
     let unknown = |name: &str| {
         let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
         PipelineError::UnknownClassifier { folder: folder.path().to_owned(), name: name.to_owned(), known }
@@ -193,6 +192,10 @@ fn classifier_of(folder: &RunFolder, request: &PredictRequest, pipeline: &Pipeli
         (None, [only]) => only,
         (None, _) => return Err(unknown("(not named)").into()),
     };
+    // A way has its own seeds; the first stands where none is named.
+    let own =
+        pipeline.arm_names().into_iter().find(|arm| arm.name == *name).map_or(pipeline.seeds.clone(), |arm| arm.seeds);
+    let seed = request.seed.or(own.first().copied()).unwrap_or_default();
     let path = folder.finished_classifier(name, request.fold, seed)?;
     path.ok_or_else(|| unknown(&format!("{name}, fold {}, seed {seed}", request.fold)).into())
 }

@@ -173,8 +173,11 @@ impl<'a> Run<'a> {
     /// Whatever fitting reports, a request to stop among it.
     pub fn fit(&mut self, way_name: &str) -> Result<Vec<FittedLine>, Error> {
         let way = fit::way(self.pipeline, way_name);
+        let written = self.pipeline.downstream.iter().find(|way| way.name() == way_name);
+        let rounds = self.rounds().into_iter();
+        let rounds: Vec<_> = rounds.filter(|(_, seed)| written.is_none_or(|way| way.has(*seed))).collect();
         let mut lines: Vec<FittedLine> = Vec::new();
-        for (fold, seed) in self.rounds() {
+        for (fold, seed) in rounds {
             for (index, arm) in self.pipeline.arms.iter().enumerate() {
                 let pretrained = self.finished(index, fold, seed)?;
                 let places = self.places(&pretrained.contract, fold);

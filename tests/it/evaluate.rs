@@ -6,7 +6,7 @@ use std::path::Path;
 use biossl::base::{Chosen, Registry, SignalKind, Watch, overlay, parse_table};
 use biossl::data::splits::{DrawContext, PLANS, RejectScope, TestLedger};
 use biossl::data::store::Store;
-use biossl::judging::downstream::{Bench, DOWNSTREAM, Downstream};
+use biossl::judging::downstream::{Bench, DOWNSTREAM, Way};
 use biossl::judging::evaluate::{EvaluateSettings, Evaluated, Evaluation, PretrainedArm, Round};
 use biossl::learning::nn::{ENCODERS, Encoder, Group};
 use biossl::learning::train::Synthetic;
@@ -52,7 +52,7 @@ fn judge_with(store: &Store, ways: &str, settings: &str, seeds: &[u64]) -> Outco
     let group = Group::new(layout, 5, 0, &Device::Cpu, DType::F32).unwrap();
     let numbers = |group: &Group| [group.to_vec().unwrap(), group.running_to_vec().unwrap().1].concat();
     let before = numbers(&group);
-    let ways: Vec<Chosen<dyn Downstream>> = ways.split(';').map(|way| choose(&DOWNSTREAM, way)).collect();
+    let ways: Vec<Way> = ways.split(';').map(|way| choose(&DOWNSTREAM, way).into()).collect();
     let settings = overlay(&EvaluateSettings::defaults(SignalKind::Eeg), &parse_table(settings).unwrap(), &[]).unwrap();
     let split = split.with_labels(store.table(), settings.labels()).unwrap();
     let ledger = TestLedger::beside(store.path(), "test");
@@ -168,7 +168,7 @@ fn rr_features_stand_beside_the_embeddings_of_all_arms() {
     };
     let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
     let encoder = choose(&ENCODERS, "name = \"ecg-sacl\"\nwidth = 0.0625").choice.build(2, 704).unwrap();
-    let way = |text| choose(&DOWNSTREAM, text);
+    let way = |text| Way::from(choose(&DOWNSTREAM, text));
     let ways = [
         way("name = \"linear\"\nc = [1.0]\ntau = [0.5]"),
         way("name = \"knn\"\nk = [5]"),

@@ -6,7 +6,7 @@ use biossl::pipeline::{Verified, verify};
 use biossl::runs::RunFolder;
 use serde_json::Value;
 
-use super::cli::{biossl, json, stderr, stdout, tiny_run};
+use super::cli::{TINY, biossl, json, stderr, stdout, tiny_run};
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -196,6 +196,60 @@ fn a_reading_that_the_ledger_lacks_and_another_store_are_found() {
     );
     std::fs::remove_file(&store).unwrap();
     assert!(verified(&text).iter().any(|one| one.found == "no such file"));
+}
+
+#[test]
+fn a_way_with_fewer_seeds_is_judged_told_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    // The store of the tiny run, so that nothing is preprocessed.
+    std::fs::copy(tiny_run().join("tiny.h5"), folder.path().join("tiny.h5")).unwrap();
+    let more = "[evaluate]\nidentity = false\nrr = [\"none\", \"rr\"]\n";
+    let text = TINY
+        .replace("seeds = [1]", "seeds = [1, 2]")
+        .replace("name = \"fine-tune\",", "name = \"fine-tune\", seeds = [2],")
+        .replace("[\"base\", \"subject-invariant\"]", "[\"base\"]")
+        .replace("steps = 6", "steps = 2");
+    let places = format!("store = '{0}/tiny.h5'\nfolder = '{0}/run'\n", folder.path().display());
+    let pipeline = folder.path().join("seeds.toml").display().to_string();
+    biossl::base::write_atomically(Path::new(&pipeline), format!("{places}{text}{more}").as_bytes()).unwrap();
+    let outlook = json(&["run", &pipeline, "--dry-run", "--json", "--quiet"], 0);
+    assert_eq!((&outlook["training"]["rounds"], &outlook["training"]["identity_s"]), (&2.into(), &0.0.into()));
+    let found = json(&["run", &pipeline, "--json", "--quiet"], 0);
+    let seeds = |arm: &str| -> Vec<u64> {
+        let mine = found["matrices"].as_array().unwrap().iter().filter(|matrix| matrix["arm"] == arm);
+        mine.map(|matrix| matrix["seed"].as_u64().unwrap()).collect()
+    };
+    for arm in ["majority", "random-linear", "base-linear", "rr-linear", "random-linear-rr", "base-linear-rr"] {
+        assert_eq!(seeds(arm), [1, 2], "{arm}");
+    }
+    for arm in ["base-fine-tune", "end-to-end", "base-fine-tune-rr", "end-to-end-rr"] {
+        assert_eq!(seeds(arm), [2], "{arm}");
+    }
+    let common = |first: &str, second: &str| {
+        let comparisons = found["comparisons"].as_array().unwrap();
+        let one = comparisons.iter().find(|one| one["first"] == first && one["second"] == second);
+        one.unwrap_or_else(|| panic!("{first} - {second}"))["seeds"].as_u64().unwrap()
+    };
+    assert_eq!((common("base-linear", "end-to-end"), common("base-linear-rr", "rr-linear")), (1, 2));
+    assert_eq!(found["identity"], Value::Array(vec![]));
+
+    // Resumed it is told once more, from its files; the seeds stand in the table.
+    let again = biossl(&["run", &pipeline, "--quiet", "--resume"]);
+    let page = stdout(&again);
+    let line = page.lines().find(|line| line.starts_with("base-fine-tune ")).unwrap_or_else(|| panic!("{page}"));
+    assert_eq!(line.split_whitespace().nth(1), Some("2"), "{page}");
+    assert!(page.contains("base-linear - end-to-end"), "{page}");
+    let run = folder.path().join("run");
+    assert_eq!(verify(&run, None).unwrap().disagreements, []);
+    // A seed of one arm is cut out of the predictions.
+    let path = run.join("predictions.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let cut: String =
+        text.lines().filter(|line| !line.starts_with("base-linear,2,")).flat_map(|line| [line, "\n"]).collect();
+    biossl::base::write_atomically(&path, cut.as_bytes()).unwrap();
+    RunFolder::open(&run).unwrap().seal().unwrap();
+    let found = verify(&run, None).unwrap().disagreements;
+    assert!(found.iter().any(|one| one.found.contains("`base-linear` was judged with seeds [1]")), "{found:?}");
 }
 
 #[test]

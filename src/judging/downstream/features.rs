@@ -39,6 +39,11 @@ impl RrChoice {
         self.sets.iter().fold(arm.to_owned(), |name, set| format!("{name}-{}", set.name()))
     }
 
+    /// The name of these features alone, judged by `way`.
+    pub fn alone(&self, way: &str) -> String {
+        self.sets.iter().rev().fold(way.to_owned(), |name, set| format!("{}-{name}", set.name()))
+    }
+
     /// The features of a role's rows, unscaled.
     ///
     /// # Shapes

@@ -287,7 +287,7 @@ impl FineTune {
             steps.div_ceil(n_batches)
         );
         let head = Head::Softmax(SoftmaxHead::of(&task.head, &best.top, &task.present)?);
-        let mut fitted = Fitted::new(start, data, (best.body, head, task.rr), validation, &choice);
+        let mut fitted = Fitted::new(start, data, (Some(best.body), head, task.rr), validation, &choice);
         fitted.configuration = Some(configuration);
         fitted.effort = Effort { updates: steps, windows, tried: 1 };
         Ok(fitted)

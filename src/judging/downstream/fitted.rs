@@ -102,16 +102,16 @@ impl Fitted {
     pub(super) fn new(
         start: &Start<'_>,
         data: &Data<'_>,
-        (body, head, rr): (Group, Head, Option<RrScale>),
+        (body, head, rr): (Option<Group>, Head, Option<RrScale>),
         validation: f64,
         choice: &str,
     ) -> Self {
-        let hash = weights_hash(Some(&body), &head, rr.as_ref());
+        let hash = weights_hash(body.as_ref(), &head, rr.as_ref());
         let fold = data.split.fold();
         let choice = format!("{}, seed {}, fold {fold}: {choice}", start.arm, start.seed);
         let selected = Selected::new(data.split.hash(), data.store.recipe_hash(), &hash, choice);
         let effort = Effort::default();
-        Self { body: Some(body), head, rr, selected, validation, configuration: None, effort }
+        Self { body, head, rr, selected, validation, configuration: None, effort }
     }
 
     /// What opens the test.

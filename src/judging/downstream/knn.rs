@@ -85,7 +85,7 @@ impl Downstream for WeightedKnn {
         bench.record("knn", &Entry { labels, criterion, taken: k, tried: &tried })?;
         let choice = format!("k = {k}, validation {criterion} {validation:.4}");
         let head = Head::Knn { knn, k };
-        let mut fitted = Fitted::new(start, data, (start.group.twin()?, head, scale), validation, &choice);
+        let mut fitted = Fitted::new(start, data, (Some(start.group.twin()?), head, scale), validation, &choice);
         fitted.effort.tried = tried.len() as u64;
         Ok(fitted)
     }

@@ -18,6 +18,7 @@ mod knn;
 mod probe;
 mod saved;
 mod supervised;
+mod way;
 
 pub use data::{Bench, Data, Keeper, PlaceMaker, Start};
 pub use error::DownstreamError;
@@ -27,6 +28,7 @@ pub use fitted::{Effort, Fitted};
 pub use knn::WeightedKnn;
 pub use probe::Linear;
 pub use saved::{Classifier, Teachers};
+pub use way::Way;
 
 use crate::base::{Choice, Entry, Registry, read_choice};
 
@@ -43,6 +45,11 @@ pub trait Downstream: Send + Sync {
     /// # Errors
     /// A stop request; whatever embedding or training report.
     fn fit(&self, start: &Start<'_>, data: &Data<'_>, bench: &mut Bench<'_>) -> Result<Fitted, DownstreamError>;
+
+    /// The linear probe, where this way is it: RR features alone are judged with the same settings.
+    fn probe(&self) -> Option<&Linear> {
+        None
+    }
 
     /// How all weights are trained, where this way trains them: the end-to-end control takes the same settings.
     fn supervision(&self) -> Option<&FineTune> {

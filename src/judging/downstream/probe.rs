@@ -1,8 +1,10 @@
 //! The linear probe: logistic regression on frozen embeddings.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Choice, SignalKind};
+use crate::learning::nn::Group;
 use crate::learning::train::embed;
 use crate::numerics::classify::{Examples, Logistic, Standardiser, class_weights};
 
@@ -71,16 +73,42 @@ impl Downstream for Linear {
         Ok(())
     }
 
+    fn probe(&self) -> Option<&Linear> {
+        Some(self)
+    }
+
     fn fit(&self, start: &Start<'_>, data: &Data<'_>, bench: &mut Bench<'_>) -> Result<Fitted, Error> {
-        self.check()?;
-        let embedded = |weights| embed(start.encoder, weights, data.store, data.split.train());
         let weights = start.group.weights();
-        let train = embedded(&weights)?;
+        let train = embed(start.encoder, &weights, data.store, data.split.train())?.values;
         bench.check(start.arm)?;
-        let validation = embed(start.encoder, &weights, data.store, data.split.validation())?;
+        let validation = embed(start.encoder, &weights, data.store, data.split.validation())?.values;
+        self.fit_on(start, data, (Some(start.group.twin()?), [train, validation]), bench)
+    }
+}
+
+impl Linear {
+    /// The same probe on what stands beside embeddings, without an embedding: what an encoder adds is the difference.
+    /// Of `start` arm and seed count only.
+    ///
+    /// # Errors
+    /// As [`Downstream::fit`].
+    pub fn fit_alone(&self, start: &Start<'_>, data: &Data<'_>, bench: &mut Bench<'_>) -> Result<Fitted, Error> {
+        let rows = [data.split.train().len(), data.split.validation().len()];
+        self.fit_on(start, data, (None, rows.map(|n| Array2::zeros((n, 0)))), bench)
+    }
+
+    /// Fits on embeddings of the training people, and chooses on those of the validation people.
+    fn fit_on(
+        &self,
+        start: &Start<'_>,
+        data: &Data<'_>,
+        (body, [train, validation]): (Option<Group>, [Array2<f32>; 2]),
+        bench: &mut Bench<'_>,
+    ) -> Result<Fitted, Error> {
+        self.check()?;
         let scale = RrScale::of(data)?;
-        let train = beside(train.values, scale.as_ref(), data, data.split.train())?;
-        let validation = beside(validation.values, scale.as_ref(), data, data.split.validation())?;
+        let train = beside(train, scale.as_ref(), data, data.split.train())?;
+        let validation = beside(validation, scale.as_ref(), data, data.split.validation())?;
         let standardiser = Standardiser::of(train.view());
         let (x, held_out) = (standardiser.apply(train.view()), standardiser.apply(validation.view()));
         let labels = data.labels(data.split.train());
@@ -117,7 +145,7 @@ impl Downstream for Linear {
         let criterion = data.criterion.name;
         bench.record("probe", &Entry { labels, criterion, taken: &taken, tried: &tried })?;
         let choice = format!("C = {}, tau = {}, validation {criterion} {:.4}", taken.c, taken.tau, taken.validation);
-        let parts = (start.group.twin()?, Head::Logistic { standardiser, model }, scale);
+        let parts = (body, Head::Logistic { standardiser, model }, scale);
         let mut fitted = Fitted::new(start, data, parts, taken.validation, &choice);
         fitted.effort.tried = total;
         Ok(fitted)

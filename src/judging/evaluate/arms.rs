@@ -2,19 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::judging::downstream::RrChoice;
+use crate::judging::downstream::{RrChoice, Way};
 
-use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
+use super::controls::{DEFAULT_PROBE, END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, RR_ALONE};
 use super::settings::EvaluateSettings;
-
-/// A way that the pipeline names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WayName<'a> {
-    /// Its word.
-    pub name: &'a str,
-    /// Whether it leaves the encoder as it is: then the random encoder is judged in the same way.
-    pub frozen: bool,
-}
 
 /// A line of the table, and what stands behind its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,31 +18,46 @@ pub struct ArmName {
     pub way: String,
     /// What stands beside the embedding.
     pub rr: RrChoice,
+    /// Its training seeds.
+    pub seeds: Vec<u64>,
 }
 
-/// All lines of a pipeline's table, in their order.
-pub fn arm_names(encoders: &[&str], ways: &[WayName<'_>], settings: &EvaluateSettings) -> Vec<ArmName> {
-    let control =
-        |name: String, way: &str, rr: &RrChoice| ArmName { name, encoder: None, way: way.to_owned(), rr: rr.clone() };
-    let mut arms = vec![control(MAJORITY.to_owned(), MAJORITY, &RrChoice::NONE)];
-    let mut frozen: Vec<&str> = ways.iter().filter(|way| way.frozen).map(|way| way.name).collect();
+/// All lines of a pipeline's table, in their order. Every way has its own seeds: the random encoder is judged in each way
+/// that leaves encoders as they are with the way's seeds, and training from a random start has those of fine-tuning.
+pub fn arm_names(encoders: &[&str], ways: &[Way], (settings, all_seeds): (&EvaluateSettings, &[u64])) -> Vec<ArmName> {
+    let arm = |name: String, encoder: Option<&str>, (way, seeds): (&str, &[u64]), rr: &RrChoice| ArmName {
+        name,
+        encoder: encoder.map(str::to_owned),
+        way: way.to_owned(),
+        rr: rr.clone(),
+        seeds: seeds.to_vec(),
+    };
+    let ways: Vec<(&Way, Vec<u64>)> = ways.iter().map(|way| (way, way.seeds_of(all_seeds))).collect();
+    let mut frozen: Vec<(&str, &[u64])> =
+        ways.iter().filter(|(way, _)| way.is_frozen()).map(|(way, seeds)| (way.name(), &seeds[..])).collect();
     if frozen.is_empty() {
-        frozen.push(super::controls::DEFAULT_PROBE);
+        frozen.push((DEFAULT_PROBE, all_seeds));
     }
+    let trained = ways.iter().find(|(way, _)| !way.is_frozen()).map_or(all_seeds, |(_, seeds)| &seeds[..]);
+
+    let mut arms = vec![arm(MAJORITY.to_owned(), None, (MAJORITY, all_seeds), &RrChoice::NONE)];
+    let alone = ways.iter().find(|(way, _)| way.name() == DEFAULT_PROBE).map_or(all_seeds, |(_, seeds)| &seeds[..]);
     for rr in settings.rr() {
-        for way in &frozen {
-            arms.push(control(rr.name(&format!("{RANDOM}-{way}")), way, rr));
+        if !rr.is_none() {
+            arms.push(arm(rr.alone(DEFAULT_PROBE), None, (RR_ALONE, alone), rr));
+        }
+        for &(way, seeds) in &frozen {
+            arms.push(arm(rr.name(&format!("{RANDOM}-{way}")), None, (way, seeds), rr));
         }
         for encoder in encoders {
-            for way in ways {
-                let name = rr.name(&format!("{encoder}-{}", way.name));
-                let (encoder, way) = (Some((*encoder).to_owned()), way.name.to_owned());
-                arms.push(ArmName { name, encoder, way, rr: rr.clone() });
+            for (way, seeds) in &ways {
+                let name = rr.name(&format!("{encoder}-{}", way.name()));
+                arms.push(arm(name, Some(encoder), (way.name(), seeds), rr));
             }
         }
-        arms.push(control(rr.name(END_TO_END), END_TO_END, rr));
+        arms.push(arm(rr.name(END_TO_END), None, (END_TO_END, trained), rr));
         if settings.tune() {
-            arms.push(control(rr.name(END_TO_END_TUNED), END_TO_END_TUNED, rr));
+            arms.push(arm(rr.name(END_TO_END_TUNED), None, (END_TO_END_TUNED, trained), rr));
         }
     }
     arms
@@ -64,14 +70,17 @@ impl ArmName {
 
     /// Whether the question is asked how `self` differs from `other`, which stands in the same table: a pretrained
     /// encoder from the random one judged in the same way, from training from a random start, and from the pretrained
-    /// encoders before it; and an arm with RR features from the same without.
+    /// encoders before it; an arm with RR features from the same without, and its probe from that of the features alone.
     fn is_compared_with(&self, other: &Self) -> bool {
         let same_encoder = self.encoder == other.encoder;
         if self.rr != other.rr {
             return same_encoder && self.way == other.way && other.rr.is_none();
         }
         match (&self.encoder, &other.encoder) {
-            (Some(_), None) => other.way == self.way || other.trains_from_scratch(),
+            (Some(_), None) => {
+                let alone = other.way == RR_ALONE && self.way == DEFAULT_PROBE;
+                other.way == self.way || other.trains_from_scratch() || alone
+            }
             (Some(_), Some(_)) => other.way == self.way && !same_encoder,
             (None, _) => false,
         }
@@ -97,12 +106,16 @@ pub(super) fn pairs(arms: &[ArmName]) -> Vec<(usize, usize)> {
 mod tests {
     use super::*;
     use crate::base::{SignalKind, overlay, parse_table};
+    use crate::judging::downstream::DOWNSTREAM;
 
     fn names(settings: &str, encoders: &[&str]) -> Vec<ArmName> {
         let defaults = EvaluateSettings::defaults(SignalKind::Ecg);
         let settings = overlay(&defaults, &parse_table(settings).unwrap(), &[]).unwrap();
-        let way = |name, frozen| WayName { name, frozen };
-        arm_names(encoders, &[way("linear", true), way("fine-tune", false)], &settings)
+        let way = |name| {
+            let text = format!("name = \"{name}\"");
+            Way::from(DOWNSTREAM.choose(SignalKind::Ecg, &parse_table(&text).unwrap(), 0..0).unwrap())
+        };
+        arm_names(encoders, &["linear", "fine-tune"].map(way), (&settings, &[1]))
     }
 
     fn told(arms: &[ArmName]) -> Vec<String> {
@@ -117,8 +130,8 @@ mod tests {
         assert_eq!(told(&arms), ["base-linear random-linear", "base-linear end-to-end", "base-fine-tune end-to-end"]);
         let tuned = names("tune = true\nrr = [\"none\", \"rr\"]", &[]);
         let words: Vec<&str> = tuned.iter().map(|arm| arm.name.as_str()).collect();
-        let expected =
-            "majority random-linear end-to-end end-to-end-tuned random-linear-rr end-to-end-rr end-to-end-tuned-rr";
+        let expected = "majority random-linear end-to-end end-to-end-tuned rr-linear random-linear-rr end-to-end-rr \
+                        end-to-end-tuned-rr";
         assert_eq!(words.join(" "), expected);
     }
 
@@ -138,5 +151,8 @@ mod tests {
             assert!(found.contains(&pair.to_owned()), "{found:?}");
         }
         assert!(!found.contains(&"base-linear-rr random-linear".to_owned()));
+        let alone: Vec<&String> = found.iter().filter(|pair| pair.contains("rr-linear")).collect();
+        assert_eq!(alone, ["base-linear-rr rr-linear"]);
+        assert!(names("rr = [\"rr+rr-seconds\"]", &[]).iter().any(|arm| arm.name == "rr-rr-seconds-linear"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::numerics::metrics::{Bootstrap, Confusion, Metric, Resamples, holm};
+use crate::numerics::metrics::{Bootstrap, Confusion, Difference, Metric, Resamples, holm};
 
 /// One comparison of a table: the first arm less the second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,16 +77,15 @@ pub(super) fn compare(pairs: &[(Side<'_>, Side<'_>)], metric: &Metric, bootstrap
         .collect()
 }
 
-/// The difference over the seeds that both sides have, and their number.
-fn difference(
-    (first, second): &(Side<'_>, Side<'_>),
-    metric: &Metric,
-    bootstrap: Bootstrap,
-) -> (usize, crate::numerics::metrics::Difference) {
+/// The difference over the seeds that both sides have, and their number; without a common seed nothing is known.
+fn difference((first, second): &(Side<'_>, Side<'_>), metric: &Metric, bootstrap: Bootstrap) -> (usize, Difference) {
     if first.seeds == second.seeds {
         return (first.seeds.len(), first.resamples.difference(second.resamples, metric));
     }
     let common: Vec<u64> = first.seeds.iter().copied().filter(|seed| second.seeds.contains(seed)).collect();
+    if common.is_empty() {
+        return (0, Difference::UNKNOWN);
+    }
     let of = |side: &Side<'_>| {
         let index = |seed: &u64| side.seeds.iter().position(|known| known == seed);
         let by_seed = common.iter().filter_map(index).map(|index| side.by_seed[index].clone()).collect();

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 
 use crate::base::Choice;
-use crate::judging::downstream::{Bench, Data, Downstream, Fitted, Linear, Start};
+use crate::judging::downstream::{Bench, Data, Downstream, Fitted, Linear, Start, Way};
 use crate::learning::nn::{Encoder, Group};
 
 use super::error::EvaluateError;
@@ -18,6 +18,9 @@ pub const END_TO_END: &str = "end-to-end";
 /// The same, tuned: as many configurations as the pretrained side tried.
 pub const END_TO_END_TUNED: &str = "end-to-end-tuned";
 
+/// The way of RR features that are judged without an embedding; in tables they bear their sets' names and the probe's.
+pub(super) const RR_ALONE: &str = "rr-alone";
+
 /// The random encoder's probe where the pipeline names no way that leaves encoders as they are.
 pub(super) const DEFAULT_PROBE: &str = Linear::NAME;
 
@@ -26,18 +29,37 @@ pub(super) fn random_group(encoder: &dyn Encoder, seed: u64, device: &Device) ->
     Ok(Group::new(std::sync::Arc::clone(encoder.layout()), seed, 0, device, DType::F32)?)
 }
 
-/// Every way that leaves the encoder as it is, on the random one. This control stands in every table: where the pipeline
+/// The probe of RR features alone: the pipeline's, or one with its defaults.
+pub(super) fn rr_alone(
+    start: &Start<'_>,
+    data: &Data<'_>,
+    ways: &[Way],
+    bench: &mut Bench<'_>,
+) -> Result<Option<(String, Fitted)>, EvaluateError> {
+    let way = ways.iter().find(|way| way.name() == DEFAULT_PROBE);
+    if data.rr.is_none() || way.is_some_and(|way| !way.has(start.seed)) {
+        return Ok(None);
+    }
+    let default = Linear::defaults(data.store.kind());
+    let probe = way.and_then(|way| way.chosen.choice.probe()).unwrap_or(&default);
+    let arm = data.rr.alone(DEFAULT_PROBE);
+    let fitted = probe.fit_alone(&Start { arm: &arm, ..*start }, data, bench)?;
+    Ok(Some((arm, fitted)))
+}
+
+/// Every way that leaves the encoder as it is, on the random one, with the way's seeds. This control stands in every table: where the pipeline
 /// has no such way, it is a linear probe with its defaults.
 pub(super) fn random_frozen(
     start: &Start<'_>,
     data: &Data<'_>,
-    ways: &[(&str, &dyn Downstream)],
+    ways: &[Way],
     bench: &mut Bench<'_>,
 ) -> Result<Vec<(String, Fitted)>, EvaluateError> {
     let probe = Linear::defaults(data.store.kind());
+    let frozen = ways.iter().filter(|way| way.is_frozen());
     let mut frozen: Vec<(&str, &dyn Downstream)> =
-        ways.iter().filter(|(_, way)| way.supervision().is_none()).copied().collect();
-    if frozen.is_empty() {
+        frozen.filter(|way| way.has(start.seed)).map(|way| (way.name(), &*way.chosen.choice)).collect();
+    if !ways.iter().any(Way::is_frozen) {
         frozen.push((DEFAULT_PROBE, &probe));
     }
     let mut fitted = Vec::new();

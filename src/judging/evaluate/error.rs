@@ -49,6 +49,17 @@ pub enum EvaluateError {
         /// The arm.
         arm: String,
     },
+    /// An arm whose predictions are of other training seeds than the pipeline gives it.
+    #[error("arm `{arm}` was judged with seeds {found:?}, its pipeline says {expected:?}")]
+    #[diagnostic(help("the predictions are of another pipeline, or were cut"))]
+    OtherSeeds {
+        /// The arm.
+        arm: String,
+        /// Seeds of its predictions.
+        found: Vec<u64>,
+        /// Its seeds.
+        expected: Vec<u64>,
+    },
     /// A prediction speaks of a class that the corpus does not have.
     #[error("the predictions name class `{class}`, which the corpus does not have")]
     UnknownClass {

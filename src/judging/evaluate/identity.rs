@@ -534,6 +534,7 @@ mod tests {
             encoder: encoder.map(str::to_owned),
             way: way.to_owned(),
             rr: crate::judging::downstream::RrChoice::NONE,
+            seeds: vec![1],
         };
         let arms = [
             arm("majority", None, "majority"),

@@ -20,7 +20,7 @@ mod scores;
 mod settings;
 mod table;
 
-pub use arms::{ArmName, WayName, arm_names};
+pub use arms::{ArmName, arm_names};
 pub use ballots::{Ballots, Readings};
 pub use comparison::Comparison;
 pub use controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};

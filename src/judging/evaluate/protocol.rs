@@ -6,19 +6,17 @@ use std::sync::Arc;
 use candle_core::Device;
 use serde::Serialize;
 
-use crate::base::{Choice, Chosen};
+use crate::base::Choice;
 use crate::data::splits::{Scope, Split, Subset, Test, TestLedger};
 use crate::data::store::Store;
-use crate::judging::downstream::{
-    Bench, Configuration, Data, Downstream, DownstreamError, FineTune, Fitted, RrChoice, Start,
-};
+use crate::judging::downstream::{Bench, Configuration, Data, DownstreamError, FineTune, Fitted, RrChoice, Start, Way};
 use crate::learning::nn::{Encoder, Group};
 use crate::numerics::metrics::{Classes, Metric};
 use crate::runs::{PredictionRow, PredictionTable};
 
-use super::arms::{WayName, arm_names};
+use super::arms::arm_names;
 use super::ballots::{Ballots, Judged};
-use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group};
+use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group, rr_alone};
 use super::error::EvaluateError;
 use super::identity::{Crowd, Embedded, IdentityCount, Parted, who_is_it};
 use super::scores::{ArmEffort, Counting, Evaluated, Record};
@@ -66,7 +64,7 @@ pub struct Evaluation<'a> {
     store: &'a Store,
     classes: Arc<Classes>,
     criterion: &'static Metric,
-    ways: Vec<(&'a str, &'a dyn Downstream)>,
+    ways: &'a [Way],
     settings: &'a EvaluateSettings,
     ledger: TestLedger,
     split_seed: u64,
@@ -80,6 +78,8 @@ pub struct Evaluation<'a> {
     identity_left_out: BTreeSet<String>,
     /// Names of the pretrained arms, in order.
     encoders: Vec<String>,
+    /// Training seeds, in the order of their rounds.
+    seeds: Vec<u64>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -90,7 +90,7 @@ impl<'a> Evaluation<'a> {
     pub fn new(
         store: &'a Store,
         splits: &[Split],
-        ways: &'a [Chosen<dyn Downstream>],
+        ways: &'a [Way],
         settings: &'a EvaluateSettings,
         (ledger, split_seed): (TestLedger, u64),
     ) -> Result<Self, EvaluateError> {
@@ -99,7 +99,6 @@ impl<'a> Evaluation<'a> {
         settings.paired(&classes)?;
         settings
             .check_people(splits.iter().flat_map(|split| &split.proof().roles.test.subjects).map(String::as_str))?;
-        let ways = ways.iter().map(|way| (way.name, &*way.choice)).collect();
         Ok(Self {
             store,
             classes,
@@ -114,6 +113,7 @@ impl<'a> Evaluation<'a> {
             identity: Vec::new(),
             identity_left_out: BTreeSet::new(),
             encoders: Vec::new(),
+            seeds: Vec::new(),
             known_overlap: Vec::new(),
             scope: Scope::People,
         })
@@ -127,6 +127,9 @@ impl<'a> Evaluation<'a> {
         round.split.proof().known_overlap.clone_into(&mut self.known_overlap);
         self.scope = round.split.proof().scope;
         let classes = Arc::clone(&self.classes);
+        if !self.seeds.contains(&round.seed) {
+            self.seeds.push(round.seed);
+        }
         self.encoders = round.arms.iter().map(|arm| arm.name.to_owned()).collect();
         let with =
             |rr| Data { store: self.store, split: round.split, classes: &classes, criterion: self.criterion, rr };
@@ -216,16 +219,21 @@ impl<'a> Evaluation<'a> {
         bench: &mut Bench<'_>,
     ) -> Result<(), EvaluateError> {
         let from_random = self.start(round, random, RANDOM);
-        fitted.extend(random_frozen(&from_random, data, &self.ways, bench)?);
+        fitted.extend(rr_alone(&from_random, data, self.ways, bench)?);
+        fitted.extend(random_frozen(&from_random, data, self.ways, bench)?);
         for arm in round.arms {
-            for (name, way) in &self.ways {
-                let name = data.rr.name(&format!("{}-{name}", arm.name));
+            for way in self.ways.iter().filter(|way| way.has(round.seed)) {
+                let name = data.rr.name(&format!("{}-{}", arm.name, way.name()));
                 let start = self.start(round, arm.group, &name);
-                fitted.push((name.clone(), way.fit(&start, data, bench)?));
+                fitted.push((name.clone(), way.chosen.choice.fit(&start, data, bench)?));
             }
         }
         let default = FineTune::defaults(self.store.kind());
-        let supervision = self.ways.iter().find_map(|(_, way)| way.supervision()).unwrap_or(&default);
+        let fine_tuning = self.ways.iter().find(|way| !way.is_frozen());
+        if fine_tuning.is_some_and(|way| !way.has(round.seed)) {
+            return Ok(());
+        }
+        let supervision = fine_tuning.and_then(Way::supervision).unwrap_or(&default);
         let steps = round.arms.iter().map(|arm| arm.steps).max().unwrap_or(0);
         let name = data.rr.name(END_TO_END);
         let start = self.start(round, random, &name);
@@ -305,10 +313,8 @@ impl<'a> Evaluation<'a> {
     /// # Errors
     /// Nothing was judged; a test row that an arm and seed predicted more than once.
     pub fn finish(&self) -> Result<Evaluated, EvaluateError> {
-        let ways: Vec<WayName<'_>> =
-            self.ways.iter().map(|(name, way)| WayName { name, frozen: way.supervision().is_none() }).collect();
         let encoders: Vec<&str> = self.encoders.iter().map(String::as_str).collect();
-        let arms = arm_names(&encoders, &ways, self.settings);
+        let arms = arm_names(&encoders, self.ways, (self.settings, &self.seeds));
         let (settings, split_seed, rate_hz) = (self.settings, self.split_seed, self.store.spec().rate_hz);
         let ballots = Ballots::of(&self.judged, self.store.table(), &self.classes, |row| self.event(row));
         let left_out: Vec<String> = self.identity_left_out.iter().cloned().collect();

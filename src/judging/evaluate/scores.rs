@@ -181,7 +181,8 @@ impl Evaluated {
     /// Checks that every arm and seed predicted every row once, and counts.
     ///
     /// # Errors
-    /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions; a person
+    /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions or
+    /// with other seeds; a person
     /// to be left out who is not there.
     pub fn count(ballots: &Ballots, record: &Record<'_>, counting: &Counting<'_>) -> Result<Self, EvaluateError> {
         ballots.check_coverage()?;
@@ -194,6 +195,14 @@ impl Evaluated {
             let sheets: Vec<&Sheet> = ballots.of_arm(&arm.name).collect();
             if sheets.is_empty() {
                 return Err(EvaluateError::MissingArm { arm: arm.name.clone() });
+            }
+            let seeds: Vec<u64> = sheets.iter().map(|sheet| sheet.seed).collect();
+            if seeds != arm.seeds {
+                return Err(EvaluateError::OtherSeeds {
+                    arm: arm.name.clone(),
+                    found: seeds,
+                    expected: arm.seeds.clone(),
+                });
             }
             let one = Counted::of(&ballots, &sheets, bootstrap);
             people.extend(person_scores(&arm.name, &ballots, &one));

@@ -76,13 +76,27 @@ impl Evaluated {
         arms
     }
 
+    /// The training seeds of an arm, in words.
+    fn seeds_of(&self, arm: &str) -> String {
+        let mine = |score: &&Score| score.arm == arm && score.metric == "accuracy";
+        let seeds = self.scores.iter().filter(mine).filter_map(|score| score.seed);
+        seeds.map(|seed| seed.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The first cells of a line: the arm, and its seeds where arms differ in them.
+    fn first_cells(&self, arm: &str, seeds: &str) -> Vec<String> {
+        let arms = self.arms();
+        let differ = arms.iter().any(|other| self.seeds_of(other) != self.seeds_of(arms[0]));
+        if differ { vec![arm.to_owned(), seeds.to_owned()] } else { vec![arm.to_owned()] }
+    }
+
     pub(super) fn write_scores(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.columns();
-        let mut lines = vec![vec!["arm".to_owned()]];
+        let mut lines = vec![self.first_cells("arm", "seeds")];
         lines[0].extend(columns.iter().map(|column| column.head.clone()));
         lines[0].push("test reads".to_owned());
         for arm in self.arms() {
-            let mut line = vec![arm.to_owned()];
+            let mut line = self.first_cells(arm, &self.seeds_of(arm));
             let mut reads = 0;
             for column in &columns {
                 let score = self.score(arm, column.metric, column.class);
@@ -221,10 +235,10 @@ impl Evaluated {
         }
         let columns = self.columns();
         writeln!(f, "\nmedian over seeds [least, greatest]:")?;
-        let head = std::iter::once("arm".to_owned()).chain(columns.iter().map(|column| column.head.clone()));
-        let mut lines = vec![head.collect::<Vec<_>>()];
+        let mut lines = vec![self.first_cells("arm", "seeds")];
+        lines[0].extend(columns.iter().map(|column| column.head.clone()));
         for arm in self.arms() {
-            let mut line = vec![arm.to_owned()];
+            let mut line = self.first_cells(arm, &self.seeds_of(arm));
             for column in &columns {
                 let mine = |score: &&Score| {
                     (score.arm.as_str(), score.metric.as_str()) == (arm, column.metric)
@@ -373,7 +387,12 @@ impl fmt::Display for Evaluated {
 /// A line a comparison.
 fn comparison_lines(comparisons: &[Comparison]) -> Vec<Vec<String>> {
     let persons = comparisons.iter().any(|one| one.d_z.is_some());
-    let mut head = vec!["first - second", "d [95 %]", "people", "p", "p (Holm)"];
+    let mut head = vec!["first - second"];
+    let seeds = comparisons.iter().any(|one| one.seeds != comparisons[0].seeds);
+    if seeds {
+        head.push("seeds");
+    }
+    head.extend(["d [95 %]", "people", "p", "p (Holm)"]);
     if persons {
         head.extend(["p (Wilcoxon)", "d_z", "resolvable"]);
     }
@@ -386,13 +405,16 @@ fn comparison_lines(comparisons: &[Comparison]) -> Vec<Vec<String>> {
         };
         let signed = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
         let share = |p: Option<f64>| p.map_or_else(|| "-".to_owned(), |p| format!("{p:.4}"));
-        let mut line = vec![
-            format!("{} - {}", one.first, one.second),
+        let mut line = vec![format!("{} - {}", one.first, one.second)];
+        if seeds {
+            line.push(one.seeds.to_string());
+        }
+        line.extend([
             format!("{}{interval}", signed(one.value)),
             one.n_subjects.to_string(),
             share(one.p),
             share(one.p_holm),
-        ];
+        ]);
         if persons {
             line.extend([share(one.p_wilcoxon), signed(one.d_z), number(one.resolvable)]);
         }
@@ -423,10 +445,13 @@ fn cell(score: &Score, interval: bool) -> String {
     text
 }
 
-/// Median, least and greatest of the seeds that have a value.
+/// Median, least and greatest of the seeds that have a value; of one seed its value.
 fn spread(mut values: Vec<f64>) -> String {
     values.sort_by(f64::total_cmp);
     let (Some(least), Some(greatest)) = (values.first(), values.last()) else { return number(None) };
+    if values.len() == 1 {
+        return format!("{least:.3}");
+    }
     let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
     format!("{median:.3} [{least:.3}, {greatest:.3}]")
 }

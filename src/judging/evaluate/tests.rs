@@ -44,22 +44,31 @@ fn count(judged: &[Judged], people: u32) -> Result<Evaluated, EvaluateError> {
     count_with(judged, people, "")
 }
 
-/// Rows of a person lie at 0 and 10 s.
+fn arm_of(name: &str, judged: &[Judged]) -> ArmName {
+    let mine = judged.iter().filter(|judged| judged.arm == name);
+    ArmName {
+        name: name.to_owned(),
+        encoder: (judged[0].arm == name).then(|| "base".to_owned()),
+        way: if name == "end-to-end" { name } else { "linear" }.to_owned(),
+        rr: RrChoice::NONE,
+        seeds: in_order(mine.map(|judged| judged.seed)),
+    }
+}
+
 fn count_with(judged: &[Judged], people: u32, settings: &str) -> Result<Evaluated, EvaluateError> {
+    let arms = in_order(judged.iter().map(|judged| judged.arm.as_str()));
+    let arms: Vec<ArmName> = arms.into_iter().map(|name| arm_of(name, judged)).collect();
+    count_arms(judged, people, settings, &arms)
+}
+
+/// Rows of a person lie at 0 and 10 s.
+fn count_arms(judged: &[Judged], people: u32, settings: &str, arms: &[ArmName]) -> Result<Evaluated, EvaluateError> {
     let table = table(people);
     let classes = Arc::new(Classes::new(&table.classes, &[]));
     let defaults = EvaluateSettings::defaults(SignalKind::Eeg);
     let settings = overlay(&defaults, &parse_table(settings).unwrap(), &[]).unwrap();
-    let arms = in_order(judged.iter().map(|judged| judged.arm.clone()));
-    let named = |(index, name): (usize, String)| ArmName {
-        encoder: (index == 0).then(|| "base".to_owned()),
-        way: "linear".to_owned(),
-        rr: RrChoice::NONE,
-        name,
-    };
-    let arms: Vec<ArmName> = arms.into_iter().enumerate().map(named).collect();
     let ballots = Ballots::of(judged, &table, &classes, |row| i64::from(row % 2) * 1000);
-    let (settings, arms, failed) = (&settings, &arms[..], &table.failed[..]);
+    let (settings, failed) = (&settings, &table.failed[..]);
     let counting = Counting { settings, arms, split_seed: 0, rate_hz: 100.0, known_overlap: &[], failed };
     Evaluated::count(&ballots, &Record::default(), &counting)
 }
@@ -84,6 +93,45 @@ fn folds_are_put_together_and_seeds_averaged() {
     assert!(page.contains("n = 3 people, no interval"), "{page}");
     assert!(page.contains("1 recordings failed and are missing: r7"), "{page}");
     assert!(page.contains("median over seeds") && page.contains("0.500 [0.500, 0.500]"), "{page}");
+}
+
+#[test]
+fn arms_of_other_seeds_say_so_and_are_compared_on_the_common_ones() {
+    let rows: Vec<u32> = (0..24).collect();
+    let right = |mut one: Judged, rows: &mut dyn Iterator<Item = usize>| {
+        rows.for_each(|row| one.probability.row_mut(row).assign(&array![0.25, 0.75]));
+        one
+    };
+    let rounds = [
+        right(judged("base-linear", (1, 0, 1), &rows), &mut (1..24).step_by(2)),
+        judged("base-linear", (2, 0, 2), &rows),
+        judged("base-linear", (3, 0, 3), &rows),
+        judged("end-to-end", (1, 0, 4), &rows),
+    ];
+    let found = count(&rounds, 12).unwrap();
+    assert_eq!(found.seeds, [1, 2, 3]);
+    // The mean over its three seeds; the difference is that of seed 1 alone.
+    let accuracy = found.score("base-linear", "accuracy", None).unwrap().value.unwrap();
+    assert!((accuracy - 2.0 / 3.0).abs() < 1e-15);
+    let [one] = &found.comparisons[..] else { panic!("{:?}", found.comparisons) };
+    assert_eq!((one.seeds, one.value), (1, Some(0.5)));
+    let page = found.to_string();
+    let line = |start: &str| page.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert!(line("base-linear ").contains(" 1 2 3 ") && line("end-to-end ").contains(" 1  0.500"), "{page}");
+    let none = [judged("base-linear", (1, 0, 1), &rows), judged("end-to-end", (2, 0, 1), &rows)];
+    let found = count(&none, 12).unwrap();
+    assert_eq!((found.comparisons[0].seeds, found.comparisons[0].value, found.comparisons[0].p), (0, None, None));
+}
+
+#[test]
+fn an_arm_with_other_seeds_than_its_pipeline_gives_it_is_refused() {
+    let rounds = [judged("a", (1, 0, 1), &[0, 1]), judged("a", (2, 0, 2), &[0, 1])];
+    let mut arms = vec![arm_of("a", &rounds)];
+    count_arms(&rounds, 1, "", &arms).unwrap();
+    for seeds in [vec![1], vec![1, 2, 3]] {
+        arms[0].seeds = seeds;
+        assert!(matches!(count_arms(&rounds, 1, "", &arms), Err(EvaluateError::OtherSeeds { .. })));
+    }
 }
 
 #[test]

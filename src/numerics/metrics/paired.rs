@@ -39,6 +39,17 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Of arms that have nothing in common.
+    pub const UNKNOWN: Self = Self {
+        value: None,
+        interval: None,
+        n_subjects: 0,
+        d_z: None,
+        resolvable: None,
+        sign_flip: None,
+        wilcoxon: None,
+    };
+
     /// Whether a winner may be named: the corrected p is below [`SIGNIFICANT`] and the interval excludes 0.
     pub fn is_resolved(&self, holm: f64) -> bool {
         holm < SIGNIFICANT && self.interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0)
