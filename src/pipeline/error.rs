@@ -48,6 +48,16 @@ pub enum PipelineError {
         /// The files.
         files: String,
     },
+    /// A run that was interrupted, or of which only a stage was asked for.
+    #[error("{}: the run is not finished: its journal has no end, there is nothing to verify yet", run.display())]
+    #[diagnostic(help(
+        "finish it with `biossl run PIPELINE --resume` (the pipeline it was begun with, which lies in it as \
+         pipeline.toml), then verify it"
+    ))]
+    Unfinished {
+        /// The run folder.
+        run: PathBuf,
+    },
     /// A file cannot be hashed.
     #[error("{}: {source}", path.display())]
     Hash {

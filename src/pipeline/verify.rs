@@ -20,11 +20,11 @@ use crate::learning::train::{Checkpoint, Checkpoints};
 use crate::numerics::metrics::Classes;
 use crate::runs::{PredictionTable, RunFolder};
 
-use super::PipelineText;
 use super::compare::{overlap_of, rate_hz, readings};
 use super::costs::recounted;
 use super::parse::Pipeline;
 use super::scope::Drawn;
+use super::{PipelineError, PipelineText};
 
 /// Something that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,10 +51,14 @@ pub struct Verified {
 /// Checks a run. `store` stands in for the place that the run's pipeline names.
 ///
 /// # Errors
-/// A folder that is no run, or a file of it that cannot be read at all. What can be read and does not agree is no
+/// A folder that is no run or of one that is not finished, or a file of it that cannot be read at all. What can be read and does not agree is no
 /// error, but a line of the result.
 pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
     let folder = RunFolder::open(run)?;
+    // A lost file of a finished run is another matter: that is told as any change is.
+    if !folder.read_journal()?.iter().any(|entry| word(entry, "event") == "end") {
+        return Err(PipelineError::Unfinished { run: run.to_owned() }.into());
+    }
     let mut verifier = Verifier { folder, checked: Vec::new(), disagreements: Vec::new() };
     verifier.manifest();
     let path = run.join("pipeline.toml");
@@ -370,7 +374,7 @@ impl Verifier {
             self.note(path.display().to_string(), "no such file", "the store that was judged; name it with --store");
             return Ok(());
         }
-        let hash = Digest::of_file(path).map_err(|source| super::PipelineError::Hash { path: path.clone(), source })?;
+        let hash = Digest::of_file(path).map_err(|source| PipelineError::Hash { path: path.clone(), source })?;
         let written = ended.last().map_or("", |entry| word(entry, "store_hash"));
         self.same(&format!("{}: SHA-256", path.display()), &hash, written);
         let store = Store::open(path)?;

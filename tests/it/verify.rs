@@ -87,6 +87,24 @@ fn the_manifest_tells_a_changed_file() {
 }
 
 #[test]
+fn a_run_that_has_not_ended_is_told_from_one_that_lost_a_file() {
+    let without = |lost: &str, event: &str| {
+        let changed = Changed::new().text("journal.jsonl", |text| {
+            let stays = |line: &&str| !line.contains(&format!("\"event\":\"{event}\""));
+            text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect()
+        });
+        std::fs::remove_file(changed.run().join(lost)).unwrap();
+        let output = biossl(&["verify", &changed.run().display().to_string()]);
+        assert_ne!(output.status.code(), Some(0));
+        stderr(&output)
+    };
+    let message = without("predictions.csv", "end");
+    assert!(message.contains("the run is not finished") && message.contains("--resume"), "{message}");
+    let message = without("predictions.csv", "probe");
+    assert!(!message.contains("not finished") && message.contains("predictions.csv"), "{message}");
+}
+
+#[test]
 fn one_digit_is_found() {
     let digit = |value: &mut Value| *value = (value.as_f64().unwrap() + 0.001).into();
     Changed::new()
