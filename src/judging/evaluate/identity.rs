@@ -228,12 +228,22 @@ impl Embedded {
     }
 }
 
+/// Who was known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// For every person (index into the table's subjects): windows, and those that the linear and the two-layer
+    /// classifier knew.
+    pub counts: Vec<(u32, [u64; 3])>,
+    /// Whether the linear classifier came to its minimum.
+    pub converged: bool,
+}
+
 /// Learns who it is and counts, for every person of `parted`, windows and those that the linear and the two-layer
 /// classifier knew.
 ///
 /// # Errors
 /// A start of the second classifier that cannot be drawn.
-pub fn who_is_it(embedded: &Embedded, parted: &Parted, seed: u64) -> Result<Vec<(u32, [u64; 3])>, EvaluateError> {
+pub fn who_is_it(embedded: &Embedded, parted: &Parted, seed: u64) -> Result<Known, EvaluateError> {
     let (train, labels) = embedded.half(parted, 0);
     let (test, truth) = embedded.half(parted, 1);
     let standardiser = Standardiser::of(train.view());
@@ -241,7 +251,8 @@ pub fn who_is_it(embedded: &Embedded, parted: &Parted, seed: u64) -> Result<Vec<
     let people = parted.halves.len();
     let weights = class_weights(&labels, people, 0.0);
     let examples = Examples { x: train.view(), labels: &labels, weights: &weights, n_classes: people };
-    let linear = Logistic::fit(examples, 1.0, None).model.probabilities(test.view());
+    let fit = Logistic::fit(examples, 1.0, None);
+    let linear = fit.model.probabilities(test.view());
     let [train, test] = [train, test].map(|rows| rows.mapv(|x| x as f32));
     let two_layer = two_layer((train.view(), &labels), test.view(), people, seed)?;
     let mut counts: Vec<(u32, [u64; 3])> = parted.halves.keys().map(|&person| (person, [0; 3])).collect();
@@ -251,7 +262,7 @@ pub fn who_is_it(embedded: &Embedded, parted: &Parted, seed: u64) -> Result<Vec<
         let count = &mut counts[usize::from(rank)].1;
         *count = [count[0] + 1, count[1] + linear, count[2] + two_layer];
     }
-    Ok(counts)
+    Ok(Known { counts, converged: fit.converged })
 }
 
 fn top(scores: impl Iterator<Item = f32>) -> usize {
@@ -423,7 +434,7 @@ mod tests {
                 (row, noise.chain([place(row)]).collect())
             };
             let embedded = Embedded { by_row: rows.iter().map(|&index| row(index)).collect() };
-            let counts = who_is_it(&embedded, &parted, 1).unwrap();
+            let counts = who_is_it(&embedded, &parted, 1).unwrap().counts;
             counts.into_iter().fold([0; 3], |sum, (_, count)| [0, 1, 2].map(|index| sum[index] + count[index]))
         };
         let [windows, linear, two_layer] = with(&|row| (row / 60) as f32 * 3.0);

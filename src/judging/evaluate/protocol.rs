@@ -193,16 +193,22 @@ impl<'a> Evaluation<'a> {
                         embedded.add(encoder, store, (test, &wanted))?;
                     }
                 }
-                let counts = who_is_it(&embedded, &parted, round.seed)?;
-                self.identity.extend(counts.into_iter().map(|(person, [windows, linear, two_layer])| IdentityCount {
-                    encoder: name.to_owned(),
-                    seed: round.seed,
-                    fold: split.fold(),
-                    crowd,
-                    subject: store.table().subjects[person as usize].0.clone(),
-                    windows,
-                    linear,
-                    two_layer,
+                let known = who_is_it(&embedded, &parted, round.seed)?;
+                if !known.converged {
+                    let line = format!("identity of {name}: the linear probe had not converged");
+                    bench.watch.progress().caution(&line);
+                }
+                self.identity.extend(known.counts.into_iter().map(|(person, [windows, linear, two_layer])| {
+                    IdentityCount {
+                        encoder: name.to_owned(),
+                        seed: round.seed,
+                        fold: split.fold(),
+                        crowd,
+                        subject: store.table().subjects[person as usize].0.clone(),
+                        windows,
+                        linear,
+                        two_layer,
+                    }
                 }));
             }
         }
