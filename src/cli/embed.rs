@@ -24,14 +24,17 @@ pub(super) struct Embed {
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
     /// An encoder from a file instead of one in the run folder.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["arm", "fold"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arm", "fold", "subject"])]
     checkpoint: Option<PathBuf>,
     /// The arm [default: the first].
     #[arg(long, value_name = "NAME")]
     arm: Option<String>,
-    /// The fold.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    fold: u16,
+    /// The fold [default: the first]; with an encoder a person, the person's number.
+    #[arg(long, value_name = "N", conflicts_with = "subject")]
+    fold: Option<u16>,
+    /// With an encoder a person, whose it is [default: that of the only person in the store].
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
 }
 
 impl Embed {
@@ -40,7 +43,10 @@ impl Embed {
         let means = request::means(global, watch)?;
         let source = match &self.checkpoint {
             Some(file) => EncoderSource::File(file.clone()),
-            None => EncoderSource::Arm { arm: self.arm.clone(), fold: self.fold },
+            None => {
+                let part = request::part(self.fold, self.subject.as_ref());
+                EncoderSource::Arm { arm: self.arm.clone(), part }
+            }
         };
         let embedded = embed_store(&pipeline, &source, &self.to, &means)?;
         output::print(global.form(), &embedded).map_err(Failure::stdout)?;
@@ -50,13 +56,17 @@ impl Embed {
 
 impl Page for Embedded {
     fn page(&self) -> String {
-        let Self { embeddings, rows, n, dim, left_out, encoder } = self;
+        let Self { embeddings, rows, n, dim, left_out, encoder, seen } = self;
         let left_out = match left_out {
             0 => String::new(),
             some => format!(" ({some} windows with samples that are no number are left out)"),
         };
+        let seen = match seen.as_slice() {
+            [] => "nobody of this store".to_owned(),
+            people => format!("{} (what these numbers tell of them says nothing of new people)", people.join(", ")),
+        };
         format!(
-            "{}: [{n}, {dim}] f32{left_out}\n{}: what each row is\nencoder: {}\n",
+            "{}: [{n}, {dim}] f32{left_out}\n{}: what each row is\nencoder: {}\nin its pool: {seen}\n",
             embeddings.display(),
             rows.display(),
             encoder.display()

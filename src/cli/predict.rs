@@ -30,9 +30,12 @@ pub(super) struct Predict {
     /// The classifier, by its name in the run's table [default: the only one].
     #[arg(long, value_name = "NAME")]
     classifier: Option<String>,
-    /// The fold whose classifier it is; with an encoder a person, the person's number.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    fold: u16,
+    /// The fold whose classifier it is [default: the first]; with an encoder a person, the person's number.
+    #[arg(long, value_name = "N", conflicts_with = "subject")]
+    fold: Option<u16>,
+    /// With an encoder a person, whose it is [default: that of the person whose recordings these are].
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
     /// Where windows are cut.
     #[arg(long, value_enum, default_value_t = Windows::Marks)]
     windows: Windows,
@@ -57,7 +60,7 @@ impl Predict {
             run: self.run.clone(),
             recordings: self.recordings.clone(),
             classifier: self.classifier.clone(),
-            fold: self.fold,
+            part: request::part(self.fold, self.subject.as_ref()),
             seed: global.seed,
             cutting: match self.windows {
                 Windows::Marks => Cutting::Marks,

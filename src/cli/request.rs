@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::Watch;
 use crate::learning::nn::{DeviceChoice, device, taken};
-use crate::pipeline::{Means, Pipeline, PipelineText};
+use crate::pipeline::{Means, Part, Pipeline, PipelineText};
 
 use super::Global;
 use super::exit::Failure;
@@ -73,6 +73,15 @@ pub(super) fn understand(mut text: PipelineText, global: &Global) -> Result<Pipe
         text.set(assignment)?;
     }
     Ok(Pipeline::parse(&text, global.seed)?)
+}
+
+/// Which split of a run `--fold` and `--subject` mean, of which one at most is given.
+pub(super) fn part(fold: Option<u16>, subject: Option<&String>) -> Part {
+    match (fold, subject) {
+        (Some(fold), _) => Part::Fold(fold),
+        (None, Some(id)) => Part::Subject(id.clone()),
+        (None, None) => Part::Unsaid,
+    }
 }
 
 /// Threads, device, watch: a device that is not there is an error before anything is read or written.

@@ -15,6 +15,7 @@ use super::means::Means;
 use super::outside;
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
+use super::scope::Part;
 
 /// One pretrained encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub enum EncoderSource {
     Arm {
         /// Its name.
         arm: Option<String>,
-        /// Its fold.
-        fold: u16,
+        /// Its fold, or the person whose encoder it is.
+        part: Part,
     },
 }
 
@@ -45,6 +46,8 @@ pub struct Embedded {
     pub left_out: usize,
     /// The file of the encoder.
     pub encoder: PathBuf,
+    /// People of the store whom pretraining has seen: what these numbers tell of them says nothing of new people.
+    pub seen: Vec<String>,
 }
 
 /// Embeds every window of the pipeline's store and writes `embeddings.npy` and `rows.csv` into `to`.
@@ -60,7 +63,8 @@ pub fn embed_store(pipeline: &Pipeline, source: &EncoderSource, to: &Path, means
     write(&embeddings, &npy(&values))?;
     write(&list, &rows_csv(&store, &rows))?;
     let left_out = store.table().rows.len() - rows.len();
-    Ok(Embedded { embeddings, rows: list, n: rows.len(), dim: values.ncols(), left_out, encoder })
+    let seen = outside::people_seen(&pretrained.contract, &store);
+    Ok(Embedded { embeddings, rows: list, n: rows.len(), dim: values.ncols(), left_out, encoder, seen })
 }
 
 /// The encoder that is meant, and its file.
@@ -72,8 +76,10 @@ pub(super) fn encoder_of(
 ) -> Result<(PathBuf, Pretrained), Error> {
     match source {
         EncoderSource::File(path) => Ok((path.clone(), outside::take(pipeline, path, store, means)?)),
-        EncoderSource::Arm { arm, fold } => {
-            let path = checkpoint_of(pipeline, arm.as_deref(), *fold)?;
+        EncoderSource::Arm { arm, part } => {
+            let people = store.table().subjects.iter().map(|id| id.0.as_str()).collect();
+            let fold = part.fold(&pipeline.folder, pipeline.scope, &people)?;
+            let path = checkpoint_of(pipeline, arm.as_deref(), fold)?;
             let pretrained = Pretrained::from_checkpoint(&path, &means.device)?;
             outside::check_fit(&path, &pretrained.contract, store)?;
             Ok((path, pretrained))

@@ -119,6 +119,29 @@ pub enum PipelineError {
         /// What to do where the grounds do not hold; empty where they do.
         remedy: &'static str,
     },
+    /// A checkpoint that saw windows by which a plan within a person judges, or that lie too near to one of its own.
+    #[error(
+        "{}: {windows} of the {of} windows that fold {fold} validates and tests on were read in pretraining, or lie within {gap_s} s of what was read ({subjects}); such as {example}", path.display()
+    )]
+    #[diagnostic(help(
+        "pretrain on this split's pool: a score on windows that the encoder has seen says little. --transductive gives it all the same, with that word in the arm's name"
+    ))]
+    NearPool {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The fold.
+        fold: u16,
+        /// How many windows.
+        windows: usize,
+        /// Of how many of validation and test.
+        of: usize,
+        /// Seconds that the plan keeps between roles.
+        gap_s: f64,
+        /// One of them, with person, recording and times.
+        example: String,
+        /// Whose they are.
+        subjects: String,
+    },
     /// No arm of that name.
     #[error("the pipeline has no arm `{arm}`")]
     #[diagnostic(help("its arms: {known}"))]
@@ -127,6 +150,15 @@ pub enum PipelineError {
         arm: String,
         /// Those it has.
         known: String,
+    },
+    /// It is not clear whose encoder is meant, or that person has none.
+    #[error("{message}")]
+    #[diagnostic(help("{help}"))]
+    WhoseEncoder {
+        /// What is wrong.
+        message: String,
+        /// The remedy.
+        help: String,
     },
     /// An encoder a person, and no person to have one.
     #[error("scope `per-subject`: nobody has training windows of two classes")]

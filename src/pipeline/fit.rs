@@ -102,12 +102,12 @@ pub fn fit_checkpoint(
     drawn.tell(means);
     let pretrained = outside::take(pipeline, checkpoint, &store, means)?;
     let way = way(pipeline, way_name);
+    let arm = outside::arm_name(checkpoint, &pretrained, (&store, &drawn.splits), policy)?;
     let mut lines = Vec::new();
     for split in &drawn.splits {
-        let name = outside::arm_name(checkpoint, &pretrained, (&store, split), policy)?;
         for rr in pipeline.evaluate.rr() {
             let place = Place { store: &store, split, settings: &pipeline.evaluate, rr, kept: None };
-            let name = rr.name(&format!("{name}-{way_name}"));
+            let name = rr.name(&format!("{arm}-{way_name}"));
             lines.push(fit_one(&*way.choice, (&name, &pretrained), &place, &mut Bench::silent(&means.watch))?);
         }
     }

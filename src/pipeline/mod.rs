@@ -35,6 +35,7 @@ pub use outside::{Seen, admit};
 pub use parse::Pipeline;
 pub use predict::{Cutting, PredictRequest, Predicted, PredictedWindow, predict};
 pub use prepare::{LabelCount, Prepared, Stale, existing, label_counts, outlook, prepare};
+pub use scope::Part;
 pub use stages::{PretrainedFile, Run, draw, finished};
 pub use text::{PipelineText, Place};
 pub use verify::{Disagreement, Verified, verify};

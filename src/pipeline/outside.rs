@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
-
-use crate::base::Differences;
-use crate::data::splits::Split;
+use crate::data::splits::{Corpora, NearWindow, Nearness, PoolSpan, Split};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::learning::train::{Assumed, Contract, Pretrained};
@@ -29,19 +26,28 @@ pub enum Seen {
 /// The word behind the name of an arm whose encoder has seen people who judge it.
 pub(super) const TRANSDUCTIVE: &str = "transductive";
 
-/// Reads an encoder that is to work on the windows of a store.
+/// Reads an encoder that is to work on the windows of a store, and says what it does not say of itself.
 ///
 /// # Errors
 /// A file that cannot be read; one made for other windows, with both sides.
 pub(super) fn take(pipeline: &Pipeline, path: &Path, store: &Store, means: &Means) -> Result<Pretrained, Error> {
-    let assumed = Assumed { encoder: &pipeline.encoder, store, pool: pipeline.outside.as_ref() };
-    let pretrained = Pretrained::from_file(path, assumed, &means.device)?;
-    if pretrained.contract.recipe_hash.is_empty() || pretrained.contract.pool.split_hash.is_empty() {
-        let path = path.display();
+    let pretrained = read(pipeline, path, store, means)?;
+    let (path, contract) = (path.display(), &pretrained.contract);
+    if contract.recipe_hash.is_empty() || contract.pool.split_hash.is_empty() {
         means.watch.progress().caution(&format!(
             "{path} says nothing of rate, channels and units: the store's are taken for its own; its pool is as declared"
         ));
     }
+    Ok(pretrained)
+}
+
+/// The same without a word.
+///
+/// # Errors
+/// As [`take`].
+pub(super) fn read(pipeline: &Pipeline, path: &Path, store: &Store, means: &Means) -> Result<Pretrained, Error> {
+    let assumed = Assumed { encoder: &pipeline.encoder, store, pool: pipeline.outside.as_ref() };
+    let pretrained = Pretrained::from_file(path, assumed, &means.device)?;
     check_fit(path, &pretrained.contract, store)?;
     Ok(pretrained)
 }
@@ -55,7 +61,7 @@ pub fn admit(pipeline: &Pipeline, path: &Path, policy: Seen, means: &Means) -> R
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
     let pretrained = take(pipeline, path, &store, means)?;
     let drawn = Drawn::of(pipeline, &store)?;
-    drawn.splits.iter().try_for_each(|split| arm_name(path, &pretrained, (&store, split), policy).map(drop))
+    arm_name(path, &pretrained, (&store, &drawn.splits), policy).map(drop)
 }
 
 /// An encoder reads only windows like those it was made for.
@@ -63,16 +69,7 @@ pub fn admit(pipeline: &Pipeline, path: &Path, policy: Seen, means: &Means) -> R
 /// # Errors
 /// All that differs, with both sides.
 pub(super) fn check_fit(path: &Path, contract: &Contract, store: &Store) -> Result<(), Error> {
-    let spec = store.spec();
-    let made_for = json!({
-        "signal": contract.kind, "rate_hz": contract.rate_hz, "window in samples": contract.window,
-        "channels": contract.channels, "recipe": contract.recipe_hash,
-    });
-    let given = json!({
-        "signal": store.kind(), "rate_hz": spec.rate_hz, "window in samples": spec.length,
-        "channels": store.channels(), "recipe": store.recipe_hash(),
-    });
-    let differences = Differences::between(&made_for, &given);
+    let differences = contract.misfits(store);
     if differences.is_empty() {
         return Ok(());
     }
@@ -91,11 +88,6 @@ impl Known {
     fn of(contract: &Contract, store: &Store, split: &Split) -> Self {
         let (pool, roles, table) = (&contract.pool, &split.proof().roles, store.table());
         let mut known = Self { by_content: BTreeSet::new(), by_name: BTreeSet::new() };
-        // Within a person, who is in the pool is in the test too: only the pool of this very split keeps their windows
-        // apart.
-        if split.proof().scope.is_within() && pool.split_hash == split.hash() {
-            return known;
-        }
         let same_corpus = pool.corpus == store.corpus();
         for role in [&roles.validation, &roles.test] {
             let named = role.subjects.iter().filter(|subject| same_corpus && pool.subjects.contains(subject));
@@ -130,26 +122,95 @@ impl Known {
 const SAME_NAME: &str = "; if people of the same name in two folders are different people, rename their files so that \
      no two share a name, and preprocess both again";
 
-/// The name of an arm on an encoder from outside.
+/// The people of a store whom an encoder has seen, by the content of a recording or by name in the same corpus.
+pub(super) fn people_seen(contract: &Contract, store: &Store) -> Vec<String> {
+    let (pool, table) = (&contract.pool, store.table());
+    let same_corpus = pool.corpus == store.corpus();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for entry in &table.recordings {
+        let subject = &table.subjects[entry.subject as usize].0;
+        let known = pool.recordings.binary_search(&entry.content_hash).is_ok();
+        if known || (same_corpus && pool.subjects.contains(subject)) {
+            seen.insert(subject);
+        }
+    }
+    seen.into_iter().map(str::to_owned).collect()
+}
+
+/// What an encoder has seen of a fold, as the refusal that it would be.
+fn seen(path: &Path, contract: &Contract, (store, split): (&Store, &Split)) -> Option<PipelineError> {
+    if split.proof().scope.is_within() {
+        // Within a person, who is in the pool is in the test too: what counts is where the windows lie.
+        if let Some(spans) = &contract.pool.spans {
+            return near(path, (contract, spans), (store, split));
+        }
+        // The pool of this very split keeps them apart, wherever they lie.
+        if contract.pool.split_hash == split.hash() {
+            return None;
+        }
+    }
+    let known = Known::of(contract, store, split);
+    let subjects = known.subjects();
+    if subjects.is_empty() {
+        return None;
+    }
+    let (mut grounds, remedy) = known.grounds(store.corpus());
+    if split.proof().scope.is_within() {
+        grounds.push_str(UNPLACED);
+    }
+    Some(PipelineError::Leak { path: path.to_owned(), subjects, fold: split.fold(), grounds, remedy })
+}
+
+/// What is added where a plan within a person could have been judged by window.
+const UNPLACED: &str = "; the file does not say which of their windows, as those of earlier versions and from elsewhere \
+     do not, so all count";
+
+/// The windows of a fold that pretraining read, or that lie within the gap of one that it read.
+fn near(
+    path: &Path,
+    (contract, spans): (&Contract, &[PoolSpan]),
+    (store, split): (&Store, &Split),
+) -> Option<PipelineError> {
+    let corpora = if contract.pool.corpus == store.corpus() { Corpora::Same } else { Corpora::Different };
+    let Nearness { windows, of, subjects, example } = split.near(store.table(), spans, corpora);
+    let rate_hz = store.spec().rate_hz;
+    let seconds = |[first, end]: [i64; 2]| {
+        // What lies before a recording repeats its first sample.
+        format!("{:.2} to {:.2} s", first.max(0) as f64 / rate_hz, end as f64 / rate_hz)
+    };
+    let NearWindow { role, subject, recording, window, read } = example?;
+    Some(PipelineError::NearPool {
+        path: path.to_owned(),
+        fold: split.fold(),
+        windows,
+        of,
+        gap_s: split.proof().gap_samples as f64 / rate_hz,
+        example: format!(
+            "`{subject}`, recording {recording}, {role} window at {}; pretraining read {} of it",
+            seconds(window),
+            seconds(read)
+        ),
+        subjects: subjects.into_iter().collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The name of an arm on an encoder from outside, the same in all folds.
 ///
 /// # Errors
-/// An encoder that has seen people who judge it, unless that is to be said.
+/// An encoder that has seen people who judge it in any of them, in plans within a person their windows or what lies near
+/// these, unless that is to be said.
 pub(super) fn arm_name(
     path: &Path,
     pretrained: &Pretrained,
-    (store, split): (&Store, &Split),
+    (store, splits): (&Store, &[Split]),
     policy: Seen,
 ) -> Result<String, Error> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let known = Known::of(&pretrained.contract, store, split);
-    let subjects = known.subjects();
-    match policy {
-        _ if subjects.is_empty() => Ok(stem),
-        Seen::Said => Ok(format!("{stem}-{TRANSDUCTIVE}")),
-        Seen::Refused => {
-            let (grounds, remedy) = known.grounds(store.corpus());
-            Err(PipelineError::Leak { path: path.to_owned(), subjects, fold: split.fold(), grounds, remedy }.into())
-        }
+    let found = splits.iter().find_map(|split| seen(path, &pretrained.contract, (store, split)));
+    match (found, policy) {
+        (None, _) => Ok(stem),
+        (Some(_), Seen::Said) => Ok(format!("{stem}-{TRANSDUCTIVE}")),
+        (Some(error), Seen::Refused) => Err(error.into()),
     }
 }
 

@@ -20,6 +20,7 @@ use super::error::PipelineError;
 use super::means::Means;
 use super::outside::check_fit;
 use super::parse::Pipeline;
+use super::scope::Part;
 use super::text::PipelineText;
 
 /// Where windows are cut.
@@ -40,8 +41,8 @@ pub struct PredictRequest {
     pub recordings: PathBuf,
     /// Name of the classifier, as it stands in the run's table; may be left out where the run has only one.
     pub classifier: Option<String>,
-    /// Its fold.
-    pub fold: u16,
+    /// Its fold, or the person whose encoder it reads by.
+    pub part: Part,
     /// Its training seed; the first of the run's where it is left out.
     pub seed: Option<u64>,
     /// Where windows are cut.
@@ -93,9 +94,11 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
     let folder = RunFolder::open(&request.run)?;
     let text = PipelineText::new(request.run.join("pipeline.toml").display().to_string(), folder.read_pipeline()?);
     let pipeline = Pipeline::parse(&text, None)?;
-    let path = classifier_of(&folder, request, &pipeline)?;
-    let classifier = Classifier::read(&path, &means.device)?;
     let corpus = NewRecordings::new(&pipeline, &request.recordings, request.cutting)?;
+    let people = corpus.listing.recordings.iter().map(|recording| recording.subject.0.as_str()).collect();
+    let fold = request.part.fold(&request.run, pipeline.scope, &people)?;
+    let path = classifier_of(&folder, request, (&pipeline, fold))?;
+    let classifier = Classifier::read(&path, &means.device)?;
     if corpus.foreign {
         means.watch.progress().caution(&format!(
             "{}: the names are not those of `{}`; each recording counts as a person of its own",
@@ -181,7 +184,11 @@ fn tell_seen(windows: &[PredictedWindow], means: &Means) {
 }
 
 /// The file of the classifier that is meant.
-fn classifier_of(folder: &RunFolder, request: &PredictRequest, pipeline: &Pipeline) -> Result<PathBuf, Error> {
+fn classifier_of(
+    folder: &RunFolder,
+    request: &PredictRequest,
+    (pipeline, fold): (&Pipeline, u16),
+) -> Result<PathBuf, Error> {
     let known = folder.classifiers()?;
     let unknown = |name: &str| {
         let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
@@ -196,8 +203,8 @@ fn classifier_of(folder: &RunFolder, request: &PredictRequest, pipeline: &Pipeli
     let own =
         pipeline.arm_names().into_iter().find(|arm| arm.name == *name).map_or(pipeline.seeds.clone(), |arm| arm.seeds);
     let seed = request.seed.or(own.first().copied()).unwrap_or_default();
-    let path = folder.finished_classifier(name, request.fold, seed)?;
-    path.ok_or_else(|| unknown(&format!("{name}, fold {}, seed {seed}", request.fold)).into())
+    let path = folder.finished_classifier(name, fold, seed)?;
+    path.ok_or_else(|| unknown(&format!("{name}, fold {fold}, seed {seed}")).into())
 }
 
 /// Windows of new recordings, for as long as they are used.

@@ -1,9 +1,12 @@
 //! One encoder for all people, or one a person: what the second asks of a pipeline, and the splits of each person.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind};
-use crate::data::splits::Split;
+use crate::data::splits::{Proof, Split};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::learning::awareness::Preset;
@@ -69,6 +72,58 @@ pub(super) fn fitted(
         }
     }
 }
+
+/// Which split of a run is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Part {
+    /// The first; where everybody has an encoder of their own, that of the person whose recordings are given.
+    #[default]
+    Unsaid,
+    /// By its number; where everybody has an encoder of their own, the person's.
+    Fold(u16),
+    /// Of the person who has an encoder of their own.
+    Subject(String),
+}
+
+impl Part {
+    /// The number of the split that is meant, in a run of this scope, for recordings or windows of `people`.
+    ///
+    /// # Errors
+    /// A person in a run that has one encoder for all; with an encoder a person, somebody who has none, or recordings
+    /// that are not all of one person; a folder that is no run.
+    pub(super) fn fold(&self, run: &Path, scope: Scope, people: &BTreeSet<&str>) -> Result<u16, Error> {
+        let fault = |message: String, help: String| Err(PipelineError::WhoseEncoder { message, help }.into());
+        let id = match (self, scope) {
+            (Self::Fold(fold), _) => return Ok(*fold),
+            (Self::Unsaid, Scope::CrossSubject) => return Ok(0),
+            (Self::Subject(id), Scope::CrossSubject) => {
+                let message = format!("{}: nobody has an encoder of their own here, `{id}` neither", run.display());
+                return fault(message, "leave --subject out; --fold says which fold of the run".to_owned());
+            }
+            (Self::Subject(id), Scope::PerSubject) => Some(id.as_str()),
+            (Self::Unsaid, Scope::PerSubject) if people.len() == 1 => people.first().copied(),
+            (Self::Unsaid, Scope::PerSubject) => None,
+        };
+        let proofs: Vec<Proof> = RunFolder::open(run)?.read_splits()?;
+        let own = |proof: &Proof| proof.roles.train.subjects.first().cloned().unwrap_or_default();
+        let known = proofs.iter().map(own).collect::<Vec<_>>().join(", ");
+        let help = format!("name one with --subject; people who have an encoder in this run: {known}");
+        let Some(id) = id else {
+            let (n, first) = (people.len(), people.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "));
+            let more = if n > NAMED { ", .." } else { "" };
+            let message = format!(
+                "{}: everybody has an encoder of their own, and these are {n} people: {first}{more}",
+                run.display()
+            );
+            return fault(message, help);
+        };
+        let found = proofs.iter().find(|proof| own(proof) == id).map(|proof| proof.fold);
+        found.map_or_else(|| fault(format!("{}: `{id}` has no encoder of their own", run.display()), help), Ok)
+    }
+}
+
+/// How many people a message names.
+const NAMED: usize = 5;
 
 /// What a pipeline trains and judges on: the splits of its plan, or those of each person.
 pub(super) struct Drawn {

@@ -233,10 +233,11 @@ impl<'a> Run<'a> {
     /// An encoder made for other windows; one that has seen people who judge it, unless `policy` is to say so; as
     /// [`Run::score`].
     pub fn score_outside(&mut self, file: &Path, policy: Seen) -> Result<Evaluated, Error> {
-        self.judge_all(Vec::new(), &mut |run, fold, _| {
-            let pretrained = outside::take(run.pipeline, file, &run.store, run.means)?;
-            let name = outside::arm_name(file, &pretrained, (&run.store, &run.splits[fold]), policy)?;
-            Ok(vec![(name, pretrained)])
+        let pretrained = outside::read(self.pipeline, file, &self.store, self.means)?;
+        // One name for all folds: an encoder that has seen somebody in one of them has seen somebody.
+        let name = outside::arm_name(file, &pretrained, (&self.store, &self.splits), policy)?;
+        self.judge_all(Vec::new(), &mut |run, _, _| {
+            Ok(vec![(name.clone(), outside::read(run.pipeline, file, &run.store, run.means)?)])
         })
     }
 
@@ -370,7 +371,7 @@ fn contract_of(name: &str, pretrained: &[(String, Pretrained)]) -> Option<Contra
         return Some(pretrained.contract.clone());
     }
     let mut contract = pretrained.first().filter(|_| name.starts_with(END_TO_END))?.1.contract.clone();
-    (contract.pool.subjects, contract.pool.recordings, contract.pool.n_windows) = (Vec::new(), Vec::new(), 0);
+    contract.pool.clear();
     Some(contract)
 }
 

@@ -12,11 +12,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::base::{Differences, Digest};
-use crate::data::splits::{Proof, Reading, Split, TestLedger};
+use crate::data::splits::{PoolSpan, Proof, Reading, Role, Split, TestLedger, Train};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::evaluate::{Ballots, Counting, Evaluated, Score};
-use crate::learning::train::{Checkpoint, Checkpoints};
+use crate::learning::train::{Checkpoint, Checkpoints, PoolRecord};
 use crate::numerics::metrics::Classes;
 use crate::runs::{PredictionTable, RunFolder};
 
@@ -324,6 +324,9 @@ impl Verifier {
                             self.note(place.clone(), found, format!("no person of {role}"));
                         }
                     }
+                    if let Some(stray) = stray_of(&pool, proof) {
+                        self.note(place, format!("read {stray}"), "nothing but the split's train pieces");
+                    }
                     n += 1;
                 }
             }
@@ -410,6 +413,22 @@ impl Verifier {
             }
         }
     }
+}
+
+/// Of a plan within a person, something that a pool read and that lies in no piece of its training.
+fn stray_of(pool: &PoolRecord, proof: &Proof) -> Option<String> {
+    let stretches = pool.spans.as_ref().filter(|_| proof.scope.is_within())?;
+    let stretches = stretches.iter().flat_map(|span| span.read.iter().map(move |read| (span, read)));
+    let inside = |span: &PoolSpan, [first, end]: [i64; 2]| {
+        proof.pieces.iter().any(|piece| {
+            piece.role == Train::NAME
+                && (&piece.subject, &piece.recording) == (&span.subject, &span.recording)
+                && piece.first <= first
+                && end <= piece.last
+        })
+    };
+    let mut strays = stretches.filter(|(span, read)| !inside(span, **read));
+    strays.next().map(|(span, [first, end])| format!("{} {}, samples {first} to {end}", span.subject, span.recording))
 }
 
 /// A place in an evaluation with the arm and metric it is of: an index alone says little.

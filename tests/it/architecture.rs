@@ -129,6 +129,7 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
             "ledger.rs",
             "order.rs",
             "pieces.rs",
+            "spans.rs",
             "proof.rs",
             "role.rs",
             "tests.rs",

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::base::sha256_hex;
-use crate::signal::{Reject, WindowRow, WindowTable};
+use crate::signal::{Reject, WindowRow, WindowSpec, WindowTable};
 
+use super::labels::LabelBudget;
 use super::ledger::{OpenedTest, Selected, TestLedger};
 use super::pieces::{Piece, RawPiece, RawPieces, Scope};
 use super::proof::{Exclusion, LeftOut, Proof};
@@ -120,6 +121,39 @@ pub struct Split {
     validation: Subset<Validation>,
     test: Subset<Test>,
     proof: Proof,
+    spec: WindowSpec,
+    beside: Beside,
+    /// Which training labels were kept, where not all were.
+    labels: Option<LabelBudget>,
+}
+
+/// Rows that are in no role, though nothing else is wrong with their people or pieces.
+#[derive(Debug, Clone, Default)]
+struct Beside {
+    /// Usable rows that lie in a gap or across a border.
+    between: Vec<u32>,
+    /// Rows with values that are not finite, which are not judged though rejected ones are.
+    unreadable: Vec<u32>,
+}
+
+impl Beside {
+    fn only(&self, wanted: impl Fn(u32) -> bool) -> Self {
+        let of = |rows: &[u32]| rows.iter().copied().filter(|row| wanted(*row)).collect();
+        Self { between: of(&self.between), unreadable: of(&self.unreadable) }
+    }
+
+    /// What a proof says of them.
+    fn notes(&self, scope: Scope) -> Vec<String> {
+        let (between, unreadable) = (self.between.len(), self.unreadable.len());
+        let mut notes = Vec::new();
+        if scope.is_within() && between > 0 {
+            notes.push(format!("{between} windows lie in a gap or across a border and are in no role"));
+        }
+        if unreadable > 0 {
+            notes.push(format!("{unreadable} windows of validation and test are not finite and are not judged"));
+        }
+        notes
+    }
 }
 
 /// Rows by role.
@@ -128,10 +162,7 @@ struct Dealt {
     train: Subset<Train>,
     validation: Subset<Validation>,
     test: Subset<Test>,
-    /// Usable rows that lie in a gap or across a border.
-    between: Vec<u32>,
-    /// Rows with values that are not finite, which are not judged though rejected ones are.
-    unreadable: Vec<u32>,
+    beside: Beside,
 }
 
 impl Dealt {
@@ -169,20 +200,17 @@ impl Dealt {
             train: Subset::new(table, deal(Train::NAME, &|row| labelled(row) && clean(row)), border),
             validation: Subset::new(table, deal(Validation::NAME, &validating), border),
             test: Subset::new(table, deal(Test::NAME, &tested), border),
-            between: between.map(|((index, _), _)| index).collect(),
-            unreadable,
+            beside: Beside { between: between.map(|((index, _), _)| index).collect(), unreadable },
         }
     }
 
     fn only(&self, table: &WindowTable, wanted: impl Fn(u32) -> bool + Copy) -> Self {
-        let of = |rows: &[u32]| rows.iter().copied().filter(|row| wanted(*row)).collect();
         Self {
             pool: self.pool.only(table, wanted),
             train: self.train.only(table, wanted),
             validation: self.validation.only(table, wanted),
             test: self.test.only(table, wanted),
-            between: of(&self.between),
-            unreadable: of(&self.unreadable),
+            beside: self.beside.only(wanted),
         }
     }
 
@@ -251,7 +279,7 @@ impl Split {
         let by_corpus = table.excluded.iter();
         let by_corpus = by_corpus.map(|out| Exclusion { recording: out.id.clone(), reason: out.reason.clone() });
         let exclusions = by_plan.chain(by_corpus);
-        let Dealt { pool, train, validation, test, between, unreadable } = dealt;
+        let Dealt { pool, train, validation, test, beside } = dealt;
         let mut proof = Proof::new(table, context.spec, (&pool, &train, &validation, &test));
         assignment.plan.clone_into(&mut proof.plan);
         context.recipe_hash.clone_into(&mut proof.recipe_hash);
@@ -261,13 +289,7 @@ impl Split {
         proof.known_overlap.clone_from(&assignment.known_overlap);
         proof.notes.clone_from(&assignment.notes);
         proof.pieces = pieces(table, &assignment, &left_out);
-        if assignment.scope.is_within() && !between.is_empty() {
-            proof.notes.push(format!("{} windows lie in a gap or across a border and are in no role", between.len()));
-        }
-        if !unreadable.is_empty() {
-            let n = unreadable.len();
-            proof.notes.push(format!("{n} windows of validation and test are not finite and are not judged"));
-        }
+        proof.notes.extend(beside.notes(assignment.scope));
         let hash = if assignment.scope.is_within() { proof.pieces_hash() } else { split_hash(table, &assignment) };
         proof.split_hash.clone_from(&hash);
         let pieces = RawPieces::new(&assignment.pieces);
@@ -279,7 +301,8 @@ impl Split {
         proof.count_rejects(table, &role_of);
         proof.left_out = left_out;
         proof.refuse_leaks()?;
-        Ok(Self { fold: assignment.fold, hash, pool, train, validation, test, proof })
+        let (fold, spec) = (assignment.fold, context.spec.clone());
+        Ok(Self { fold, hash, pool, train, validation, test, proof, spec, beside, labels: None })
     }
 
     /// The same split for one person alone, as an encoder a person needs it; only of plans that part a person's own
@@ -300,10 +323,17 @@ impl Split {
         let wanted = |row: u32| table.rows[row as usize].subject == subject;
         let (pool, train) = (self.pool.only(table, wanted), self.train.only(table, wanted));
         let (validation, test) = (self.validation.only(table, wanted), self.test.only(table, wanted));
-        let mut proof = self.proof.of_subject(table, id, (&pool, &train, &validation, &test));
-        let hash = proof.pieces_hash();
-        proof.split_hash.clone_from(&hash);
-        Ok(Self { fold: self.fold, hash, pool, train, validation, test, proof })
+        let theirs = Proof::new(table, &self.spec, (&pool, &train, &validation, &test));
+        let (mut proof, beside) = (self.proof.of_subject(table, id, theirs), self.beside.only(wanted));
+        proof.notes = beside.notes(proof.scope);
+        if let Some(budget) = &self.labels {
+            // Pretraining keeps them all.
+            let all = pool.labels(table).iter().flatten().count();
+            proof.notes.push(budget.note(train.len(), all, 1));
+        }
+        proof.refuse_leaks()?;
+        let (fold, hash, spec, labels) = (self.fold, proof.split_hash.clone(), self.spec.clone(), self.labels);
+        Ok(Self { fold, hash, pool, train, validation, test, proof, spec, beside, labels })
     }
 
     /// The same split under another number: where everybody has a split of their own, folds count people.
@@ -328,6 +358,16 @@ impl Split {
         &self.validation
     }
 
+    /// How the rows lie in time.
+    pub(super) fn spec(&self) -> &WindowSpec {
+        &self.spec
+    }
+
+    /// The test rows, for proofs: whoever judges by them opens them.
+    pub(super) fn test(&self) -> &Subset<Test> {
+        &self.test
+    }
+
     /// Who has which role, and that roles share nothing.
     pub fn proof(&self) -> &Proof {
         &self.proof
@@ -345,8 +385,9 @@ impl Split {
     }
 
     /// The same split with some of the training rows, ascending.
-    pub(super) fn with_train(&self, table: &WindowTable, rows: &[u32], note: String) -> Self {
+    pub(super) fn with_train(&self, table: &WindowTable, rows: &[u32], (budget, note): (LabelBudget, String)) -> Self {
         let mut fewer = self.clone();
+        fewer.labels = Some(budget);
         fewer.train = self.train.only(table, |row| rows.binary_search(&row).is_ok());
         fewer.proof.recount_train(table, &fewer.train, note);
         fewer

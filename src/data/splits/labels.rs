@@ -34,6 +34,12 @@ impl LabelBudget {
         self.share >= 1.0 && self.people.is_none()
     }
 
+    /// What a proof says of it.
+    pub(super) fn note(&self, kept: usize, all: usize, people: usize) -> String {
+        let Self { share, draw, .. } = self;
+        format!("labels of {kept} of {all} training windows, {people} people (share {share}, draw {draw})")
+    }
+
     /// What is wrong with it, if anything.
     pub fn fault(&self) -> Option<&'static str> {
         if !(self.share > 0.0 && self.share <= 1.0) {
@@ -79,14 +85,8 @@ impl Split {
             kept.extend(rows);
         }
         let all = self.train().len();
-        let note = format!(
-            "labels of {} of {all} training windows, {} people (share {}, draw {})",
-            kept.len(),
-            people.len(),
-            budget.share,
-            budget.draw
-        );
+        let note = budget.note(kept.len(), all, people.len());
         kept.sort_unstable();
-        Ok(self.with_train(table, &kept, note))
+        Ok(self.with_train(table, &kept, (*budget, note)))
     }
 }

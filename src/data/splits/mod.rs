@@ -22,6 +22,7 @@ mod pieces;
 mod proof;
 mod role;
 mod shares;
+mod spans;
 mod within;
 
 pub use build::Split;
@@ -33,6 +34,7 @@ pub use pieces::{Piece, Scope};
 pub(crate) use pieces::{gap_of, read_of};
 pub use proof::{Exclusion, Intersection, LeftOut, Proof, RoleProof, Roles};
 pub use role::{Pool, Reach, Role, Subset, Test, Train, Validation};
+pub use spans::{Corpora, NearWindow, Nearness, PoolSpan};
 
 use crate::base::{Choice, Entry, Registry, read_choice};
 use crate::signal::{WindowSpec, WindowTable};

@@ -9,7 +9,7 @@ use crate::base::sha256_hex;
 use crate::signal::{WindowRow, WindowSpec, WindowTable};
 
 use super::SplitError;
-use super::pieces::{Piece, Scope, read_of};
+use super::pieces::{Piece, Scope};
 use super::role::{Pool, Role, Subset, Test, Train, Validation};
 
 /// Written into every proof; raised when its form changes.
@@ -32,6 +32,17 @@ pub struct RoleProof {
     pub rejects: BTreeMap<String, usize>,
     /// The same rows by person, class (those without one under `-`) and reason; people without any are left out.
     pub rejects_of_subjects: BTreeMap<String, BTreeMap<String, BTreeMap<String, usize>>>,
+}
+
+impl RoleProof {
+    /// One person's rejected rows of the same role in `all`.
+    fn take_rejects(&mut self, all: &Self, id: &str) {
+        let Some(theirs) = all.rejects_of_subjects.get(id) else { return };
+        for (reason, n) in theirs.values().flatten() {
+            *self.rejects.entry(reason.clone()).or_default() += n;
+        }
+        self.rejects_of_subjects.insert(id.to_owned(), theirs.clone());
+    }
 }
 
 /// The three roles of people.
@@ -157,25 +168,33 @@ impl Proof {
         }
     }
 
-    /// The proof of one person's part of this split.
-    pub(super) fn of_subject(
-        &self,
-        table: &WindowTable,
-        id: &str,
-        (pool, train, validation, test): (&Subset<Pool>, &Subset<Train>, &Subset<Validation>, &Subset<Test>),
-    ) -> Self {
-        let theirs = |piece: &&Piece| piece.subject == id;
-        Self {
-            roles: Roles {
-                train: contents(table, train.rows()),
-                validation: contents(table, validation.rows()),
-                test: contents(table, test.rows()),
-            },
-            pool: contents(table, pool.rows()),
-            pieces: self.pieces.iter().filter(theirs).cloned().collect(),
-            left_out: Vec::new(),
-            ..self.clone()
-        }
+    /// The proof of one person's part of this split: `theirs`, computed from their own rows, with what the plan says of
+    /// this person and of the recordings in the table that are theirs. Recordings that the corpus left out stay named:
+    /// the table does not know whose they are.
+    pub(super) fn of_subject(&self, table: &WindowTable, id: &str, theirs: Self) -> Self {
+        let others = |recording: &str| {
+            let entry = table.recordings.iter().find(|entry| entry.id == recording);
+            entry.is_some_and(|entry| table.subjects[entry.subject as usize].0 != id)
+        };
+        let mut proof = Self {
+            plan: self.plan.clone(),
+            seed: self.seed,
+            fold: self.fold,
+            scope: self.scope,
+            gap_samples: self.gap_samples,
+            pieces: self.pieces.iter().filter(|piece| piece.subject == id).cloned().collect(),
+            known_overlap: self.known_overlap.clone(),
+            exclusions: self.exclusions.iter().filter(|out| !others(&out.recording)).cloned().collect(),
+            recipe_hash: self.recipe_hash.clone(),
+            ..theirs
+        };
+        let roles = &self.roles;
+        proof.roles.train.take_rejects(&roles.train, id);
+        proof.roles.validation.take_rejects(&roles.validation, id);
+        proof.roles.test.take_rejects(&roles.test, id);
+        proof.pool.take_rejects(&self.pool, id);
+        proof.split_hash = proof.pieces_hash();
+        proof
     }
 
     /// SHA-256 of the lines `role TAB subject TAB recording TAB first TAB last`, sorted bytewise.
@@ -282,11 +301,10 @@ impl<'a> Side<'a> {
     fn new<R: Role>(subset: &'a Subset<R>, table: &WindowTable, spec: &WindowSpec) -> Self {
         let mut read: BTreeMap<u32, (Vec<i64>, Vec<i64>)> = BTreeMap::new();
         for (index, row) in subset.rows().iter().map(|&row| &table.rows[row as usize]).enumerate() {
-            let (reach, (first, last)) = (subset.reach(index), read_of(row, spec));
-            let after = row.start + i64::from(row.trial_samples) + i64::from(reach.right);
+            let (first, last) = subset.read(index, table, spec);
             let (firsts, lasts) = read.entry(row.recording).or_default();
-            firsts.push(first - i64::from(reach.left));
-            lasts.push(last.max(after));
+            firsts.push(first);
+            lasts.push(last);
         }
         for (firsts, lasts) in read.values_mut() {
             firsts.sort_unstable();

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::signal::{WindowRow, WindowTable};
+use crate::signal::{WindowRow, WindowSpec, WindowTable};
+
+use super::pieces::read_of;
 
 mod sealed {
     pub trait Sealed {}
@@ -91,6 +93,14 @@ impl<R: Role> Subset<R> {
     /// When there is no such index.
     pub fn reach(&self, index: usize) -> Reach {
         self.reach[index]
+    }
+
+    /// First sample and end of what is read of the row at `index`, margins included.
+    pub(super) fn read(&self, index: usize, table: &WindowTable, spec: &WindowSpec) -> (i64, i64) {
+        let (row, reach) = (&table.rows[self.rows[index] as usize], self.reach[index]);
+        let (first, last) = read_of(row, spec);
+        let after = row.start + i64::from(row.trial_samples) + i64::from(reach.right);
+        (first - i64::from(reach.left), last.max(after))
     }
 
     /// Rows of the store, ascending.

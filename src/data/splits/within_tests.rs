@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::base::{ConfigTable, SignalKind, parse_table};
-use crate::data::splits::PLANS;
 use crate::data::splits::pieces::gap_of;
+use crate::data::splits::{Corpora, LabelBudget, Nearness, PLANS, PoolSpan};
 use crate::signal::{Normalisation, RecordingEntry, SubjectId, WindowSpec};
 
 /// 10 samples a second: the gap is 100 samples.
@@ -177,6 +177,126 @@ fn one_persons_split_holds_their_rows_only() {
     let many = super::within_tests::table(6);
     let people = drawn("loso", "", &many, &SPEC).unwrap();
     assert!(matches!(people.of_subject(&many, 1), Err(SplitError::NotWithin { .. })));
+}
+
+#[test]
+fn one_persons_proof_speaks_of_that_person() {
+    let mut table = table(3);
+    // A fourth run of each person is in no list; of the second person two rests and a test trial are rejected.
+    for person in 0..3 {
+        let mut entry = table.recordings[3 * person as usize].clone();
+        (entry.id, entry.run_number) = (format!("S{:03}R03", person + 1), Some(3));
+        entry.content_hash = format!("hash of {}", entry.id);
+        table.recordings.push(entry);
+        table.rows.push(row(person, 9 + person, 0, Some(0)));
+    }
+    for (run, start, reject) in [(3, 0, Reject::Flat), (3, 82, Reject::Flat), (5, 41, Reject::NonFinite)] {
+        let found = table.rows.iter_mut().find(|row| row.recording == run && row.start == start);
+        found.unwrap().reject = Some(reject);
+    }
+    let split = drawn("within-run", "", &table, &SPEC).unwrap();
+    let budget = LabelBudget { share: 0.5, ..LabelBudget::default() };
+    let split = split.with_labels(&table, &budget).unwrap();
+    let [first, second] = [0, 1].map(|person| split.of_subject(&table, person).unwrap());
+    let (whole, first, second) = (split.proof(), first.proof(), second.proof());
+    let between = |proof: &Proof| -> usize { proof.notes[0].split(' ').next().unwrap().parse().unwrap() };
+    assert_eq!(between(whole), 3 * between(first));
+    assert_eq!(second.notes[1], "1 windows of validation and test are not finite and are not judged");
+    // Of the first person's 13 and 11 training trials of a class the half, and a half is one.
+    assert_eq!(first.notes[1..], ["labels of 13 of 24 training windows, 1 people (share 0.5, draw 0)"]);
+    let excluded: Vec<&str> = second.exclusions.iter().map(|out| out.recording.as_str()).collect();
+    assert_eq!((excluded, whole.exclusions.len()), (vec!["S002R03"], 3));
+    assert_eq!((&second.pool.rejects["flat"], &second.roles.test.rejects["non-finite"]), (&2, &1));
+    assert!(first.pool.rejects.is_empty() && first.roles.test.rejects_of_subjects.is_empty());
+    assert!(first.intersections.iter().all(|pair| pair.subjects == ["S001"]));
+    assert_eq!(first.intersections[0].recordings, ["S001R08"]);
+}
+
+/// What `pool` read, against the windows by which `split` judges.
+fn nearness(table: &WindowTable, pool: &Split, split: &Split) -> Nearness {
+    split.near(table, &pool.pool().spans(table, &SPEC), Corpora::Same)
+}
+
+#[test]
+fn the_pool_of_a_split_is_a_gap_from_its_own_judges() {
+    for plan in ["within-time", "within-run"] {
+        let table = table(3);
+        let split = drawn(plan, "", &table, &SPEC).unwrap();
+        let near = nearness(&table, &split, &split);
+        assert_eq!((near.windows, near.example), (0, None));
+        assert_eq!(near.of, split.validation().len() + split.test.len());
+        // Each person's own pool as well, and in the split of somebody else.
+        let [one, two] = [0, 1].map(|person| split.of_subject(&table, person).unwrap());
+        assert_eq!(nearness(&table, &one, &split).windows + nearness(&table, &one, &two).windows, 0);
+    }
+}
+
+#[test]
+fn windows_of_a_pool_and_within_the_gap_of_one_are_found() {
+    // Judges at 0 .. 41 of the third run (validation) and 500 .. 541 of the first (test), margins of 5 beside them.
+    let judged = |gap: i64| {
+        let mut table = table(1);
+        table.rows =
+            vec![row(0, 0, 500, Some(0)), row(0, 1, 0, Some(0)), row(0, 1, 45, Some(1)), row(0, 2, 0, Some(0))];
+        let pieces = [("train", 1, 0, 1230), ("validation", 2, 0, 1230), ("test", 0, 0, 1230)];
+        let pieces = pieces.map(|(role, recording, first, last)| RawPiece { role, recording, first, last }).to_vec();
+        let split = Split::build(&table, &context(&SPEC), Assignment::within("p", 0, (Scope::Time, gap), pieces));
+        (split.unwrap(), table)
+    };
+    let (split, table) = judged(100);
+    let span = |recording: &str, read: [i64; 2]| PoolSpan {
+        subject: "S001".into(),
+        recording: recording.into(),
+        content_hash: format!("hash of {recording}"),
+        read: vec![[-900, -800], read, [9000, 9100]],
+    };
+    let near = |span: PoolSpan, corpora| split.near(&table, &[span], corpora);
+    let count = |recording: &str, read| near(span(recording, read), Corpora::Different).windows;
+    // The test window itself, a sample of it, nearer than the gap on either side, exactly at the gap.
+    for (read, expected) in [
+        ([495, 546], 1),
+        ([545, 600], 1),
+        ([300, 396], 1),
+        ([645, 700], 1),
+        ([300, 395], 0),
+        ([646, 700], 0),
+        ([0, 1230], 1),
+    ] {
+        assert_eq!(count("S001R04", read), expected, "{read:?}");
+    }
+    // Another recording of the same person, which does not judge: the plan lets it.
+    assert_eq!(count("S001R08", [495, 546]), 0);
+    let found = near(span("S001R12", [0, 41]), Corpora::Different);
+    let example = found.example.unwrap();
+    assert_eq!((found.windows, found.of, example.role, example.subject.as_str()), (1, 2, "validation", "S001"));
+    assert_eq!((example.recording.as_str(), example.window, example.read), ("S001R12", [0, 46], [0, 41]));
+
+    // Under another name it is known by its content; by its names only in a pool of the same corpus.
+    let renamed = PoolSpan { recording: "anna".into(), subject: "anna".into(), ..span("S001R04", [495, 546]) };
+    assert_eq!(near(renamed, Corpora::Different).windows, 1);
+    let converted = PoolSpan { content_hash: "other bytes".into(), ..span("S001R04", [495, 546]) };
+    assert_eq!(near(converted.clone(), Corpora::Same).windows, 1);
+    assert_eq!(near(converted.clone(), Corpora::Different).windows, 0);
+    let nameless = PoolSpan { content_hash: String::new(), ..converted };
+    assert_eq!(near(nameless, Corpora::Different).windows, 0);
+    // A wider gap of the judging plan counts, whatever the pool's own plan kept.
+    let (wider, table) = judged(101);
+    assert_eq!(wider.near(&table, &[span("S001R04", [646, 700])], Corpora::Same).windows, 1);
+}
+
+#[test]
+fn a_pool_is_told_by_recording_as_it_was_read() {
+    let table = table(2);
+    let split = drawn("within-time", "", &table, &SPEC).unwrap();
+    let spans = split.pool().spans(&table, &SPEC);
+    assert_eq!(spans.len(), 6);
+    // Trials of 41 samples touch; the fifteenth ends at 615, its margin at the border of the piece.
+    assert_eq!((spans[0].read.as_slice(), spans[0].content_hash.as_str()), (&[[0, 618]][..], "hash of S001R04"));
+    // Another cut of the same recordings judges by what this pool read.
+    let other = drawn("within-time", "test = 0.6", &table, &SPEC).unwrap();
+    let near = nearness(&table, &split, &other);
+    assert_eq!(near.subjects.iter().map(String::as_str).collect::<Vec<_>>(), ["S001", "S002"]);
+    assert!(near.windows > 0 && near.windows < near.of);
 }
 
 #[test]

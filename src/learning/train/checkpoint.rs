@@ -11,10 +11,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::{Differences, SignalKind, canonical_json, write_atomically};
+use crate::base::{canonical_json, write_atomically};
 use crate::learning::objectives::State;
-use crate::signal::WindowChannel;
 
+use super::contract::Contract;
 use super::error::TrainError;
 
 /// Written into every checkpoint; raised when its form changes.
@@ -23,45 +23,6 @@ const SCHEMA: u32 = 1;
 const KEY: &str = "biossl";
 /// How many checkpoints of a run stay.
 const KEPT: usize = 2;
-
-/// What an encoder was made for and from. Data that do not fit it are refused; a run resumes only under the same one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Contract {
-    /// Version of the tool that wrote it.
-    pub tool_version: String,
-    /// The body signal.
-    pub kind: SignalKind,
-    /// Samples a second.
-    pub rate_hz: f64,
-    /// Labels and units, in order.
-    pub channels: Vec<WindowChannel>,
-    /// Samples of a window.
-    pub window: u32,
-    /// Hash of the recipe that made the store.
-    pub recipe_hash: String,
-    /// The people and windows of the pool.
-    pub pool: PoolRecord,
-    /// Seed of the run.
-    pub seed: u64,
-    /// All settings that decide what is trained, resolved, by section (`encoder`, `objective`, ..).
-    pub settings: BTreeMap<String, Value>,
-}
-
-/// Whose windows pretraining saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolRecord {
-    /// Name of the corpus.
-    pub corpus: String,
-    /// Hash of the split.
-    pub split_hash: String,
-    /// Names of the subjects.
-    pub subjects: Vec<String>,
-    /// SHA-256 of the signal files of their recordings, ascending: the same recording under another name is known again.
-    #[serde(default)]
-    pub recordings: Vec<String>,
-    /// Windows.
-    pub n_windows: usize,
-}
 
 /// The head of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -271,8 +232,7 @@ fn remove(files: Vec<PathBuf>) -> Result<(), TrainError> {
 }
 
 fn refuse_difference(path: &Path, needed: &Contract, found: &Contract) -> Result<(), TrainError> {
-    let plain = |contract: &Contract| serde_json::to_value(contract).expect("a contract is plain data");
-    let differences = Differences::between(&plain(found), &plain(needed));
+    let differences = found.differs_from(needed);
     if differences.is_empty() { Ok(()) } else { Err(TrainError::Contract { path: path.to_owned(), differences }) }
 }
 

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod collapse;
+mod contract;
 mod desk;
 mod embed;
 mod engine;
@@ -20,8 +21,9 @@ mod settings;
 mod synthetic;
 
 pub use crate::learning::objectives::{Loss, State};
-pub use checkpoint::{Checkpoint, Checkpoints, Contract, Header, PoolRecord, Resume};
+pub use checkpoint::{Checkpoint, Checkpoints, Header, Resume};
 pub use collapse::{Diagnosis, Geometry, NegativeShares, Symptom};
+pub use contract::{Contract, PoolRecord};
 pub use desk::{Desk, Taken};
 pub use embed::{Embeddings, embed, embed_all};
 pub use engine::{Course, Task, Trained, train};

@@ -12,7 +12,7 @@ use crate::base::Chosen;
 use crate::data::store::Store;
 use crate::learning::nn::{ENCODERS, Encoder, EncoderConfig, Group, load_encoder};
 
-use super::checkpoint::{Contract, PoolRecord};
+use super::contract::{Contract, PoolRecord};
 use super::error::TrainError;
 use super::pretraining::Pretrained;
 
@@ -65,24 +65,17 @@ impl Pretrained {
 impl Assumed<'_> {
     fn contract(&self, path: &Path) -> Result<Contract, TrainError> {
         let Some(declared) = self.pool else { return Err(TrainError::UndeclaredPool { path: path.to_owned() }) };
-        let store = self.store;
-        Ok(Contract {
-            tool_version: "unknown".to_owned(),
-            kind: store.kind(),
-            rate_hz: store.spec().rate_hz,
-            channels: store.channels().to_vec(),
-            window: store.spec().length,
-            recipe_hash: store.recipe_hash().to_owned(),
-            pool: PoolRecord {
-                corpus: store.corpus().to_owned(),
-                split_hash: String::new(),
-                subjects: declared.pool.clone(),
-                recordings: Vec::new(),
-                n_windows: 0,
-            },
-            seed: 0,
-            settings: [("encoder".to_owned(), self.encoder.resolved.clone())].into_iter().collect(),
-        })
+        let pool = PoolRecord {
+            corpus: self.store.corpus().to_owned(),
+            split_hash: String::new(),
+            subjects: declared.pool.clone(),
+            recordings: Vec::new(),
+            n_windows: 0,
+            spans: None,
+        };
+        let settings = [("encoder".to_owned(), self.encoder.resolved.clone())].into_iter().collect();
+        let contract = Contract::of_store(self.store, pool, 0, settings);
+        Ok(Contract { tool_version: "unknown".to_owned(), ..contract })
     }
 }
 

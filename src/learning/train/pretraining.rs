@@ -1,6 +1,5 @@
 //! Pretraining as a task for the loop: an objective, the awareness layer, batches of views.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,8 +17,9 @@ use crate::learning::nn::{Batch, BatchStatistics, ENCODERS, Encoder, EncoderConf
 use crate::learning::objectives::{Loss, Objective, ObjectiveConfig, Parameters, RunSize, State, Step, Workshop};
 use crate::runs::{Events, Journal};
 
-use super::checkpoint::{Checkpoint, Checkpoints, Contract, PoolRecord, Resume};
+use super::checkpoint::{Checkpoint, Checkpoints, Resume};
 use super::collapse::Diagnosis;
+use super::contract::{Contract, PoolRecord};
 use super::desk::Desk;
 use super::embed::PoolEmbedding;
 use super::engine::{Task, Trained, train};
@@ -242,7 +242,6 @@ pub(super) fn enough_memory(needed: u64, available: Option<u64>) -> Result<(), T
 }
 
 fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
-    let (store, table) = (data.store, data.store.table());
     let settings = [
         ("encoder", order.encoder.resolved.clone()),
         ("objective", order.objective.resolved.clone()),
@@ -254,32 +253,9 @@ fn contract(order: &PretrainOrder<'_>, data: PretrainData<'_>) -> Contract {
         Scope::CrossSubject => None,
         own @ Scope::PerSubject => Some(("scope", serde_json::to_value(own).expect("settings are plain data"))),
     };
-    Contract {
-        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        kind: store.kind(),
-        rate_hz: store.spec().rate_hz,
-        channels: store.channels().to_vec(),
-        window: store.spec().length,
-        recipe_hash: store.recipe_hash().to_owned(),
-        pool: PoolRecord {
-            corpus: store.corpus().to_owned(),
-            split_hash: data.split_hash.to_owned(),
-            subjects: data.pool.subjects().iter().map(|&s| table.subjects[s as usize].to_string()).collect(),
-            recordings: data
-                .pool
-                .rows()
-                .iter()
-                .map(|&row| &table.recording_of(row).content_hash)
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .filter(|hash| !hash.is_empty())
-                .cloned()
-                .collect(),
-            n_windows: data.pool.len(),
-        },
-        seed: order.seed,
-        settings: settings.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)).collect(),
-    }
+    let settings = settings.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)).collect();
+    let pool = PoolRecord::new(data.pool, data.split_hash, data.store);
+    Contract::of_store(data.store, pool, order.seed, settings)
 }
 
 /// Where the batches come from: any step's, asked for in order.

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::signal::Unit;
+use crate::base::SignalKind;
+use crate::learning::train::PoolRecord;
+use crate::signal::{Unit, WindowChannel};
 
 fn contract() -> Contract {
     Contract {
@@ -19,6 +21,7 @@ fn contract() -> Contract {
             subjects: vec!["101".to_owned()],
             recordings: vec![],
             n_windows: 300,
+            spans: None,
         },
         seed: u64::MAX,
         settings: BTreeMap::from([("objective".to_owned(), json!({ "name": "sacl", "temperature": 0.1 }))]),
