@@ -92,7 +92,7 @@ pub enum PipelineError {
         difference: Box<DataDifference>,
     },
     /// A checkpoint made for other windows.
-    #[error("{}: the encoder was made for other windows: {differences}", path.display())]
+    #[error("{}: the encoder (there) was made for other windows than these (here): {differences}", path.display())]
     #[diagnostic(help(
         "take a checkpoint that was pretrained on this recipe, or the pipeline that it was pretrained with"
     ))]

@@ -238,7 +238,8 @@ impl Verifier {
         let counted = match counted {
             Ok(counted) => {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
-                Evaluated { scope, costs: recounted(pipeline, proofs)?, ..counted }
+                let left_out = proofs.last().map_or_else(Vec::new, |proof| proof.left_out.clone());
+                Evaluated { scope, left_out, costs: recounted(pipeline, proofs)?, ..counted }
             }
             Err(error) => {
                 self.note("predictions.csv", error.to_string(), "predictions that can be counted");

@@ -169,8 +169,8 @@ impl Proof {
     }
 
     /// The proof of one person's part of this split: `theirs`, computed from their own rows, with what the plan says of
-    /// this person and of the recordings in the table that are theirs. Recordings that the corpus left out stay named:
-    /// the table does not know whose they are.
+    /// this person and of the recordings in the table that are theirs. People in no role stay named, having no proof of
+    /// their own; so do recordings that the corpus left out, since the table does not know whose they are.
     pub(super) fn of_subject(&self, table: &WindowTable, id: &str, theirs: Self) -> Self {
         let others = |recording: &str| {
             let entry = table.recordings.iter().find(|entry| entry.id == recording);
@@ -183,6 +183,7 @@ impl Proof {
             scope: self.scope,
             gap_samples: self.gap_samples,
             pieces: self.pieces.iter().filter(|piece| piece.subject == id).cloned().collect(),
+            left_out: self.left_out.clone(),
             known_overlap: self.known_overlap.clone(),
             exclusions: self.exclusions.iter().filter(|out| !others(&out.recording)).cloned().collect(),
             recipe_hash: self.recipe_hash.clone(),

@@ -7,7 +7,7 @@ use candle_core::Device;
 use serde::Serialize;
 
 use crate::base::Choice;
-use crate::data::splits::{Scope, Split, Subset, Test, TestLedger};
+use crate::data::splits::{LeftOut, Scope, Split, Subset, Test, TestLedger};
 use crate::data::store::Store;
 use crate::judging::downstream::{Bench, Configuration, Data, DownstreamError, FineTune, Fitted, RrChoice, Start, Way};
 use crate::learning::nn::{Encoder, Group};
@@ -76,6 +76,7 @@ pub struct Evaluation<'a> {
     scope: Scope,
     identity: Vec<IdentityCount>,
     identity_left_out: BTreeSet<String>,
+    left_out: Vec<LeftOut>,
     /// Names of the pretrained arms, in order.
     encoders: Vec<String>,
     /// Training seeds, in the order of their rounds.
@@ -116,6 +117,7 @@ impl<'a> Evaluation<'a> {
             seeds: Vec::new(),
             known_overlap: Vec::new(),
             scope: Scope::People,
+            left_out: Vec::new(),
         })
     }
 
@@ -126,6 +128,7 @@ impl<'a> Evaluation<'a> {
     pub fn judge(&mut self, round: &Round<'_>, bench: &mut Bench<'_>) -> Result<(), EvaluateError> {
         round.split.proof().known_overlap.clone_into(&mut self.known_overlap);
         self.scope = round.split.proof().scope;
+        self.left_out.clone_from(&round.split.proof().left_out);
         let classes = Arc::clone(&self.classes);
         if !self.seeds.contains(&round.seed) {
             self.seeds.push(round.seed);
@@ -328,7 +331,8 @@ impl<'a> Evaluation<'a> {
         let known_overlap = &self.known_overlap;
         let failed = &self.store.table().failed;
         let counting = Counting { settings, arms: &arms, split_seed, rate_hz, known_overlap, failed };
-        Ok(Evaluated { scope: self.scope, ..Evaluated::count(&ballots, &record, &counting)? })
+        let (scope, left_out) = (self.scope, self.left_out.clone());
+        Ok(Evaluated { scope, left_out, ..Evaluated::count(&ballots, &record, &counting)? })
     }
 
     /// Sample of a row's mark; where the window is read from, for windows without a mark.

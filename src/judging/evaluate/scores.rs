@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::splits::Scope;
+use crate::data::splits::{LeftOut, Scope};
 use crate::judging::downstream::Effort;
 use crate::numerics::metrics::{
     Bootstrap, Confusion, Estimate, Formula, METRICS, Metric, Predictions, Resamples, metric,
@@ -129,6 +129,9 @@ pub struct Evaluated {
     pub known_overlap: Vec<[String; 2]>,
     /// What the split parted: people, or runs or time of every person.
     pub scope: Scope,
+    /// People whom the plan cannot judge and left out, with the reason.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// Recordings that are missing in the store because they failed and the recipe allowed it.
     pub failed: Vec<FailedRecording>,
     /// Seconds at the beginning of each recording that are in no score.
@@ -247,6 +250,7 @@ impl Evaluated {
             skip_s: settings.skip_s(),
             known_overlap: counting.known_overlap.to_vec(),
             scope: Scope::People,
+            left_out: Vec::new(),
             failed: counting.failed.to_vec(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::data::splits::LeftOut;
 use crate::numerics::metrics::MIN_PEOPLE;
 
 use super::comparison::Comparison;
@@ -44,6 +45,7 @@ impl Evaluated {
             Column::of("accuracy", None, true),
             Column::of("accuracy-subject-mean", None, true),
             Column::of("balanced-accuracy", None, true),
+            Column::of("balanced-accuracy-subject-mean", None, true),
             Column::of("macro-f1", None, true),
             Column::of("macro-f1-nsv", None, true),
             Column::of("se", Some("S"), false),
@@ -54,9 +56,12 @@ impl Evaluated {
             Column::of("f1", Some("V"), false),
         ];
         let beats = self.scores.iter().any(|score| score.metric == "macro-f1-nsv");
-        // One page: heartbeats are judged pooled (people lack classes), trials by person.
+        // One page: heartbeats are judged pooled (people lack classes), trials by person; within people both are.
+        let within = self.scope.is_within();
         let wanted = |column: &Column| match column.metric {
-            "accuracy-subject-mean" | "balanced-accuracy" => !beats,
+            "accuracy-subject-mean" => !beats || within,
+            "balanced-accuracy" => !beats,
+            "balanced-accuracy-subject-mean" => within,
             _ => true,
         };
         let known = |column: &Column| {
@@ -358,6 +363,10 @@ impl fmt::Display for Evaluated {
         )?;
         if self.scope.is_within() {
             writeln!(f, "within people: each was trained on, too; nothing here says how a new person is read")?;
+        }
+        if !self.left_out.is_empty() {
+            let out = |out: &LeftOut| format!("{} ({})", out.subject, out.reason);
+            writeln!(f, "people in no role: {}", self.left_out.iter().map(out).collect::<Vec<_>>().join(", "))?;
         }
         for [one, other] in &self.known_overlap {
             writeln!(f, "one person in two roles: {one} learns, {other} is tested; every score below counts them")?;

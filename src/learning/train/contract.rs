@@ -100,6 +100,8 @@ impl Contract {
         let words = |kind, rate_hz: f64, window: u32, channels: &[WindowChannel], recipe: &str| {
             let channel = |of: &WindowChannel| format!("{} ({})", of.label, of.unit);
             let channels: Vec<String> = channels.iter().map(channel).collect();
+            // Enough of a hash for a person.
+            let recipe = recipe.get(..12).unwrap_or(recipe);
             json!({
                 "signal": kind, "rate_hz": rate_hz, "window in samples": window, "channels": channels, "recipe": recipe,
             })
