@@ -194,20 +194,26 @@ impl Diagnosis {
 
     /// A symptom in plain words, with the numbers of this look.
     pub fn in_words(&self, symptom: Symptom) -> String {
-        let geometries = || std::iter::once(&self.embedding).chain(&self.keys);
+        let geometries = || {
+            let keys = self.keys.as_ref().map(|keys| ("keys (projections)", keys));
+            std::iter::once(("embeddings", &self.embedding)).chain(keys)
+        };
+        let least = |of: fn(&Geometry) -> f64| {
+            geometries().min_by(|a, b| of(a.1).total_cmp(&of(b.1))).expect("there is an embedding")
+        };
         match symptom {
             Symptom::NoSpread => {
-                let least = geometries().map(|geometry| geometry.spread).fold(f64::INFINITY, f64::min);
+                let (what, Geometry { spread, .. }) = least(|geometry| geometry.spread);
                 format!(
-                    "the encoder says nearly the same of every window (spread {least:.3} of 1): the representation has \
+                    "the {what} of all windows are nearly the same (spread {spread:.3} of 1): the representation has \
                      collapsed, or the learning rate is too high"
                 )
             }
             Symptom::OneDirection => {
-                let least = geometries().min_by(|a, b| a.effective_rank.total_cmp(&b.effective_rank));
-                let (rank, most) = least.map_or((0.0, 0), |least| (least.effective_rank, least.most_rank));
+                let (what, Geometry { effective_rank, most_rank, .. }) = least(|geometry| geometry.effective_rank);
                 format!(
-                    "embeddings use {rank:.1} of {most} possible directions: windows are told apart by one number only"
+                    "the {what} use {effective_rank:.1} of {most_rank} possible directions: windows are told apart by \
+                     one number only"
                 )
             }
             Symptom::OwnPersonOnly => {
@@ -297,7 +303,9 @@ mod tests {
         for sick in [loss(&point, None, None), loss(&sound, Some(&point), None)] {
             let found = diagnosis(&sick);
             assert_eq!(found.warnings, [Symptom::NoSpread]);
-            assert!(found.in_words(Symptom::NoSpread).contains("spread 0.0"), "{}", found.in_words(Symptom::NoSpread));
+            let (words, what) =
+                (found.in_words(Symptom::NoSpread), if sick.keys.is_some() { "keys" } else { "embeddings" });
+            assert!(words.contains("spread 0.0") && words.contains(what), "{words}");
         }
         let line = Array2::from_shape_fn((32, 8), |(i, j)| (j as f64 + 1.0) * if i % 3 == 0 { -1.0 } else { 1.0 });
         let found = diagnosis(&loss(&line, None, None));
