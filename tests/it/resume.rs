@@ -9,6 +9,8 @@ use biossl::learning::train::{Checkpoints, Pretrained};
 use candle_core::Device;
 
 use kills::{assert_same, checkpoints, events, finish, journal, kill_at, killed_equals_unbroken, place_for, pretrain};
+#[cfg(unix)]
+use kills::{random_steps, stop_at};
 
 fn place(steps: u64) -> tempfile::TempDir {
     place_for("{ name = \"sacl\" }", steps)
@@ -42,7 +44,6 @@ fn a_run_killed_at_random_steps_and_resumed_equals_an_unbroken_one_bit_for_bit()
     assert!(exported.metadata["settings"].contains("ecg-sacl"), "{:?}", exported.metadata);
 }
 
-#[cfg(unix)]
 /// A bank that begins with a pass over the pool, and a constant of the first batch.
 #[test]
 fn a_bank_and_its_constant_outlive_a_kill_bit_for_bit() {
@@ -71,6 +72,21 @@ fn a_queue_its_twin_and_drawn_positives_outlive_a_kill_bit_for_bit() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_asked_to_stop_at_random_steps_ends_with_its_code_and_goes_on_to_the_same_bits() {
+    const STEPS: u64 = 40;
+    let folder = place(STEPS);
+    finish(pretrain(folder.path(), "whole", &[]));
+    let at = random_steps(3, STEPS - 12);
+    for (step, (signal, code)) in at.iter().zip([("-TERM", 143), ("-INT", 130), ("-USR1", 138)]) {
+        assert_eq!(stop_at(folder.path(), "broken", *step, signal), Some(code), "{signal} at {at:?}");
+    }
+    finish(pretrain(folder.path(), "broken", &["--resume"]));
+    assert_same(&folder.path().join("whole"), &folder.path().join("broken"), &format!("asked to stop at {at:?}"));
+}
+
+#[cfg(unix)]
 #[test]
 fn a_full_disk_stops_a_run_with_its_last_checkpoint_whole() {
     let folder = place(16);

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use biossl::learning::train::{Checkpoint, Checkpoints};
+use candle_core::{DType, Tensor};
+
 use super::cli::{biossl, command, json, stderr, tiny_pipeline, tiny_run};
-use super::resume::kills::{checkpoints, events, journal};
+use super::resume::kills::{checkpoints, events, files, journal};
 
 fn same_run(one: &Path, other: &Path) {
     let (one_files, other_files) = (checkpoints(one), checkpoints(other));
@@ -56,6 +59,60 @@ fn killed_and_resumed_equals_unbroken() {
     let output = biossl(&["run", &pipeline, "--resume", "--quiet"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     same_run(&tiny_run().join("run"), &folder.path().join("run"));
+}
+
+#[test]
+fn judging_leaves_the_encoders_bytes_as_pretraining_wrote_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let output = biossl(&["pretrain", &pipeline, "--quiet"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let judged = tiny_run().join("run");
+    for arm in ["base", "subject-invariant"] {
+        let folder = folder.path().join("run/checkpoints").join(arm);
+        let before = files(&folder);
+        assert!(before.len() >= 2, "an encoder and its checkpoints");
+        assert!(before == files(&judged.join("checkpoints").join(arm)), "{arm}: a file differs");
+        // The probe keeps the encoder that it read, as it held it at its end.
+        let encoder = Checkpoints::newest(&folder.join("0/seed-1")).unwrap().unwrap();
+        let encoder = Checkpoint::read(&encoder).unwrap().state.part("task").part("parameters").part("encoder");
+        let kept = files(&judged.join("classifiers").join(format!("{arm}-linear")));
+        assert_eq!(kept.len(), 1, "one fold, one seed");
+        let kept = judged.join("classifiers").join(format!("{arm}-linear")).join(&kept[0].0);
+        let kept = Checkpoint::read(&kept).unwrap().state.part("encoder");
+        assert_eq!(kept.tensors.keys().collect::<Vec<_>>(), encoder.tensors.keys().collect::<Vec<_>>());
+        for (name, tensor) in &encoder.tensors {
+            let bytes = |tensor: &Tensor| -> Vec<u64> {
+                let values = tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap();
+                values.to_vec1::<f64>().unwrap().into_iter().map(f64::to_bits).collect()
+            };
+            assert!(bytes(tensor) == bytes(&kept.tensors[name]), "{arm}: {name} differs");
+        }
+    }
+}
+
+#[test]
+fn a_collapse_is_said_and_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    // A rate of 1 throws the weights to where the projections of all windows become nearly the same.
+    let settings =
+        ["--set", "train.learning_rate=1.0", "--set", "train.steps=40", "--set", "awareness.arms=[\"base\"]"];
+    let output = biossl(&[&["pretrain", &pipeline], &settings[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut seen = std::collections::BTreeSet::new();
+    for look in journal(&folder.path().join("run")).iter().filter(|entry| entry["event"] == "collapse") {
+        for geometry in ["embedding", "keys"] {
+            assert!(look[geometry]["spread"].is_number() && look[geometry]["effective_rank"].is_number(), "{look:?}");
+        }
+        seen.extend(look["warnings"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()));
+    }
+    let words = [("no-spread", "nearly the same (spread 0.0"), ("one-direction", "possible directions")];
+    let told = stderr(&output);
+    assert!(!seen.is_empty(), "{told}");
+    for (name, words) in words {
+        assert_eq!(told.matches(words).count(), usize::from(seen.contains(name)), "{name}, once: {told}");
+    }
 }
 
 #[test]

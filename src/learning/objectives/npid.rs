@@ -401,6 +401,29 @@ mod tests {
     }
 
     #[test]
+    fn the_softmax_equals_its_definition_with_the_proximal_term() {
+        let settings = Npid { proximal: 10.0, ..settings(NpidForm::Softmax) };
+        let objective = objective(&settings, DType::F64);
+        let bank = plain::rows(objective.bank.rows());
+        let place = |row: u32| Place { subject: 0, recording: row, start: 0 };
+        let rule = NegativeRule::from_places(Negatives::All, (0..10).map(place).collect(), 10);
+        let built = Built::new(&settings, 4, 10, DType::F64);
+        let step = Step { number: 1, parameters: &built.parameters, negatives: &rule };
+        let slow = |a: &Tensor| {
+            let v = plain::unit(a);
+            let one = |i: usize| {
+                let e = |row: &Vec<f64>| (plain::dot(&v[i], row) / 0.07).exp();
+                let own = &bank[SLOTS[i] as usize];
+                let apart: f64 = v[i].iter().zip(own).map(|(v, own)| (v - own).powi(2)).sum();
+                -(e(own) / bank.iter().map(e).sum::<f64>()).ln() + 10.0 * apart
+            };
+            (0..4).map(one).sum::<f64>() / 4.0
+        };
+        let loss = |a: &Tensor| objective.compare(&unit(a), &SLOTS, [&SLOTS, &SLOTS], &step).unwrap().total;
+        agrees_with_differences(loss, slow, &golden(1.0, 4, 8, DType::F64));
+    }
+
+    #[test]
     fn nce_equals_its_definition_by_probabilities() {
         let mut objective = objective(&settings(NpidForm::Nce), DType::F64);
         objective.log_z = Some(Tensor::new(2.5_f64.ln(), &Device::Cpu).unwrap());

@@ -169,7 +169,63 @@ mod tests {
 
     use super::*;
     use crate::learning::awareness::Negatives;
-    use crate::learning::objectives::testkit::{Built, CHANNELS, PoolOf, SAMPLES, golden_rule, plain};
+    use crate::learning::objectives::testkit::{
+        Built, CHANNELS, PoolOf, SAMPLES, agrees_with_differences, golden, golden_rule, loss_and_gradient, plain,
+        rows_of, unit,
+    };
+
+    const SLOTS: [u32; 4] = [0, 3, 5, 9];
+    /// The rows of no window of the batch: as many as a batch is compared with, so the draw is all of them.
+    const OTHERS: [usize; 6] = [1, 2, 4, 6, 7, 8];
+
+    /// WaPIRL at temperature 0.07 with the bank V.
+    fn with_golden_bank(dtype: DType) -> Built {
+        let settings = Wapirl {
+            temperature: 0.07,
+            n_negatives: Some(OTHERS.len()),
+            dim: 8,
+            min_negatives: Some(1),
+            ..Wapirl::defaults(SignalKind::Eeg)
+        };
+        let mut built = Built::new(&settings, 4, 10, dtype);
+        let mut state = built.objective.state().unwrap();
+        state.put("bank.rows", &unit(&golden(4.0, 10, 8, dtype))).unwrap();
+        built.objective.restore(&state).unwrap();
+        built
+    }
+
+    fn scored(built: &Built, changed: &Tensor, plain: &Tensor) -> Tensor {
+        let rule = golden_rule(Negatives::All);
+        built.score(&[changed.clone(), plain.clone()], &rows_of(&SLOTS, 2), &SLOTS, &rule).total
+    }
+
+    #[test]
+    fn golden_value_and_gradient() {
+        for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 2e-4)] {
+            let (built, plain) = (with_golden_bank(dtype), golden(1.0, 4, 8, dtype));
+            let (found, gradient) = loss_and_gradient(|b| scored(&built, b, &plain), &golden(2.0, 4, 8, dtype));
+            assert!((found / 10.029_708_110_1 - 1.0).abs() < tolerance / 10.0, "{found}");
+            assert!((gradient[3][7] + 0.093_236_689_8).abs() < tolerance, "{}", gradient[3][7]);
+        }
+    }
+
+    #[test]
+    fn it_equals_its_definition_for_window_and_copy() {
+        let (a, b) = (golden(1.0, 4, 8, DType::F64), golden(2.0, 4, 8, DType::F64));
+        let bank = plain::unit(&golden(4.0, 10, 8, DType::F64));
+        let one = |z: &Tensor| {
+            let z = plain::unit(z);
+            let e = |i: usize, slot: usize| (plain::dot(&z[i], &bank[slot]) / 0.07).exp();
+            let of = |i: usize| {
+                let own = e(i, SLOTS[i] as usize);
+                -(own / (own + OTHERS.iter().map(|slot| e(i, *slot)).sum::<f64>())).ln()
+            };
+            (0..4).map(of).sum::<f64>() / 4.0
+        };
+        let built = with_golden_bank(DType::F64);
+        agrees_with_differences(|b| scored(&built, b, &a), |b| 0.5 * one(b) + 0.5 * one(&a), &b);
+        agrees_with_differences(|a| scored(&built, &b, a), |a| 0.5 * one(&b) + 0.5 * one(a), &a);
+    }
 
     #[test]
     fn the_bank_begins_with_the_pool_s_own_projections() {

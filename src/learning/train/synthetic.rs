@@ -21,6 +21,8 @@ const RATE_HZ: f64 = 128.0;
 const LENGTH: usize = 128;
 const MARGIN: usize = 16;
 const STORED: usize = LENGTH + 2 * MARGIN;
+/// Amplitude of a person's own wave; that of the class's is 1.
+const IDENTITY: f64 = 1.5;
 
 /// The made corpus: 12 people with 64 windows of 8 channels, 128 samples at 128 Hz and 16 real samples on each side.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,7 @@ pub struct Synthetic {
     /// Persons in order, 64 rows each; class = window index mod 2.
     pub table: WindowTable,
     seed: u64,
+    identity: f64,
 }
 
 impl Synthetic {
@@ -38,6 +41,11 @@ impl Synthetic {
     /// The people are named so that the plan `shares` at its defaults deals persons 0-7 to the pool and holds out
     /// persons 8-11.
     pub fn new(seed: u64) -> Self {
+        Self::with_identity(seed, IDENTITY)
+    }
+
+    /// The same with another amplitude of the persons' own waves; at 0 nothing tells one person from another.
+    pub fn with_identity(seed: u64, identity: f64) -> Self {
         let patterns = class_patterns(&mut part_of(seed, 0).stream());
         let mut samples = Array3::zeros((PEOPLE * WINDOWS, CHANNELS, STORED));
         for person in 0..PEOPLE {
@@ -53,14 +61,14 @@ impl Synthetic {
                     for i in 0..STORED {
                         let t = (i as f64 - MARGIN as f64) / RATE_HZ;
                         let signal = class[channel] * wave(10.0, t, phi)
-                            + 1.5 * pattern[channel] * wave(own_hz, t, psi)
+                            + identity * pattern[channel] * wave(own_hz, t, psi)
                             + 1.5 * stream.normal();
                         samples[[row, channel, i]] = signal as f32;
                     }
                 }
             }
         }
-        Self { samples, table: table(), seed }
+        Self { samples, table: table(), seed, identity }
     }
 
     /// Writes the corpus as a store.
@@ -68,6 +76,10 @@ impl Synthetic {
     /// # Errors
     /// As [`store::write`].
     pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let mut recipe = serde_json::json!({ "corpus": "synthetic", "seed": self.seed });
+        if self.identity != IDENTITY {
+            recipe["identity"] = self.identity.into();
+        }
         let channel = |c| WindowChannel { label: format!("C{c}"), unit: Unit::Microvolt };
         let header = StoreHeader {
             kind: SignalKind::Eeg,
@@ -81,7 +93,7 @@ impl Synthetic {
                 eval_offset: 0,
                 normalisation: Normalisation::None,
             },
-            recipe_json: canonical_json(&serde_json::json!({ "corpus": "synthetic", "seed": self.seed })),
+            recipe_json: canonical_json(&recipe),
             pool_excludes: Vec::new(),
             compression: Compression::None,
         };
@@ -180,5 +192,8 @@ mod tests {
         assert!((power - 3.875).abs() < 0.05, "{power}");
         assert_ne!(synthetic, Synthetic::new(2));
         assert_eq!(synthetic, Synthetic::new(1));
+        let nobody = Synthetic::with_identity(1, 0.0);
+        let power = nobody.samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / nobody.samples.len() as f64;
+        assert!((power - 2.75).abs() < 0.05, "{power}");
     }
 }

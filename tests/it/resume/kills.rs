@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use biossl::runs::RunFolder;
 use serde_json::{Map, Value};
@@ -49,15 +49,30 @@ fn steps(run: &Path) -> u64 {
     text.matches("\"event\":\"step\"").count() as u64
 }
 
-/// Starts a run and kills it, without a chance to say goodbye, once `step` steps are in its journal.
-pub(crate) fn kill_at(folder: &Path, name: &str, step: u64) {
+/// Starts or resumes a run, and gives it once `step` steps are in its journal.
+fn at_step(folder: &Path, name: &str, step: u64) -> Child {
     let mut child = pretrain(folder, name, &["--resume"]).spawn().unwrap();
     while steps(&folder.join(name)) < step {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before step {step}");
         std::thread::yield_now();
     }
+    child
+}
+
+/// Starts a run and kills it, without a chance to say goodbye, once `step` steps are in its journal.
+pub(crate) fn kill_at(folder: &Path, name: &str, step: u64) {
+    let mut child = at_step(folder, name, step);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Starts a run, asks it to stop by a signal once `step` steps are in its journal, and gives its exit code.
+#[cfg(unix)]
+#[allow(dead_code, reason = "the slow studies share this file")]
+pub(crate) fn stop_at(folder: &Path, name: &str, step: u64, signal: &str) -> Option<i32> {
+    let mut child = at_step(folder, name, step);
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap().code()
 }
 
 /// Ascending steps below `below`, different in every run of the tests.
@@ -74,7 +89,8 @@ pub(crate) fn checkpoints(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files(&run.join("checkpoints"))
 }
 
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// All files below a folder with their bytes, by their path in it.
+pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(inside) = folders.pop() {

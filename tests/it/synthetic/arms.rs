@@ -15,8 +15,8 @@ use biossl::numerics::classify::{Examples, Logistic, Standardiser};
 use candle_core::{DType, Device, Tensor};
 use ndarray::{Array2, Axis};
 
-const KIND: SignalKind = SignalKind::Eeg;
-const WINDOWS: u32 = 64;
+pub(crate) const KIND: SignalKind = SignalKind::Eeg;
+pub(crate) const WINDOWS: u32 = 64;
 
 /// How well a fresh linear probe reads a person, and a class in unseen people.
 #[derive(Debug, Clone, Copy)]
@@ -29,29 +29,34 @@ pub(crate) struct Judged {
 
 /// The corpus of a seed with the split that holds persons 8-11 out.
 pub(crate) struct Corpus {
-    store: Store,
-    split: Split,
-    seed: u64,
+    pub(crate) store: Store,
+    pub(crate) split: Split,
+    pub(crate) seed: u64,
     _folder: tempfile::TempDir,
 }
 
 impl Corpus {
     /// Writes and opens the corpus.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::of(&Synthetic::new(seed), seed)
+    }
+
+    /// Writes and opens a corpus, for runs of `seed`.
+    pub(crate) fn of(synthetic: &Synthetic, seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("synthetic.h5");
-        Synthetic::new(seed).write(&path).unwrap();
+        synthetic.write(&path).unwrap();
         let store = Store::open(&path).unwrap();
-        let plan = PLANS.choose(KIND, &parse_table("name = \"shares\"").unwrap(), 0..0).unwrap();
-        let context = DrawContext {
-            pool_excludes: &[],
-            spec: store.spec(),
-            recipe_hash: store.recipe_hash(),
-            rejects: RejectScope::default(),
-        };
-        let split = plan.choice.draw(store.table(), &context).unwrap().remove(0);
+        let split = drawn(&store, "shares");
         assert_eq!(split.pool().subjects(), [0, 1, 2, 3, 4, 5, 6, 7]);
         Self { store, split, seed, _folder: folder }
+    }
+
+    /// Everybody's own split: recordings cut in time.
+    #[allow(dead_code, reason = "the slow studies share this file")]
+    pub(crate) fn of_each_person(&self) -> Vec<Split> {
+        let all = drawn(&self.store, "within-time");
+        (0..12).map(|person| all.of_subject(self.store.table(), person).unwrap()).collect()
     }
 
     /// Pretrains a preset by the pinned run and judges it.
@@ -105,8 +110,20 @@ impl Corpus {
         self.pretrain_as((OBJECTIVE, preset.awareness(KIND)), settings, record)
     }
 
-    fn pretrain_as(
+    /// Pretrains an objective under any awareness by the pinned run, or by a part of its course.
+    pub(crate) fn pretrain_as(
         &self,
+        method: (&str, Awareness),
+        settings: PretrainSettings,
+        record: Record<'_>,
+    ) -> Result<Pretrained, TrainError> {
+        self.pretrain_on(&self.split, method, settings, record)
+    }
+
+    /// The same on the pool of another split of the corpus.
+    pub(crate) fn pretrain_on(
+        &self,
+        split: &Split,
         (objective, awareness): (&str, Awareness),
         settings: PretrainSettings,
         record: Record<'_>,
@@ -123,9 +140,8 @@ impl Corpus {
             settings,
             seed: self.seed,
         };
-        let monitored =
-            Some(Monitored { train: self.split.train(), validation: self.split.validation(), unscored: &[] });
-        let (pool, split_hash) = (self.split.pool(), self.split.hash());
+        let monitored = Some(Monitored { train: split.train(), validation: split.validation(), unscored: &[] });
+        let (pool, split_hash) = (split.pool(), split.hash());
         let data = PretrainData { store: &self.store, pool, split_hash, monitored };
         pretrain(&order, data, &Device::Cpu, record)
     }
@@ -138,7 +154,8 @@ impl Corpus {
         self.judge(&*encoder, &group.weights().detached())
     }
 
-    fn judge(&self, encoder: &dyn Encoder, weights: &Weights) -> Judged {
+    /// How well the embeddings of an encoder tell people, and classes in unseen people.
+    pub(crate) fn judge(&self, encoder: &dyn Encoder, weights: &Weights) -> Judged {
         let rows: Vec<u32> = (0..12 * WINDOWS).collect();
         let windows = evaluation_windows(&self.store, &rows).unwrap();
         let shape = windows.dim();
@@ -165,9 +182,20 @@ impl Corpus {
     }
 }
 
-const ENCODER: &str = "name = \"eeg-sacl\"\nwidth = 0.25";
-const OBJECTIVE: &str = "name = \"sacl\"\nqueue = 512\nin_batch = \"always\"\nmomentum = 0.99";
-const AUGMENT: &str = "augment = [{ name = \"temporal-delay\", delay_s = 0.125, probability = 1.0 }, \
+fn drawn(store: &Store, plan: &str) -> Split {
+    let plan = PLANS.choose(KIND, &parse_table(&format!("name = \"{plan}\"")).unwrap(), 0..0).unwrap();
+    let context = DrawContext {
+        pool_excludes: &[],
+        spec: store.spec(),
+        recipe_hash: store.recipe_hash(),
+        rejects: RejectScope::default(),
+    };
+    plan.choice.draw(store.table(), &context).unwrap().remove(0)
+}
+
+pub(crate) const ENCODER: &str = "name = \"eeg-sacl\"\nwidth = 0.25";
+pub(crate) const OBJECTIVE: &str = "name = \"sacl\"\nqueue = 512\nin_batch = \"always\"\nmomentum = 0.99";
+pub(crate) const AUGMENT: &str = "augment = [{ name = \"temporal-delay\", delay_s = 0.125, probability = 1.0 }, \
     { name = \"gaussian-noise\", most = 0.2, probability = 1.0 }, \
     { name = \"temporal-cutout\", low = 0.0, high = 0.4, probability = 1.0 }]";
 

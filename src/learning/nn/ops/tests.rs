@@ -193,18 +193,26 @@ fn any_number_of_threads_gives_the_same_bits() {
 
 #[test]
 fn embedding_of_a_row_does_not_depend_on_its_batch() {
-    let table = EegSacl { width: 0.25 }.build(4, 64).unwrap().table().clone();
-    let group = group(&table, DType::F32);
-    let windows = noise(6, &[256, 4, 64], DType::F32);
-    let embed =
-        |windows: &Tensor, weights: &Weights| numbers(&super::embed(&table, windows, weights, Mode::Eval).unwrap().0);
-    let detached = group.weights().detached();
-    let together = embed(&windows, &detached);
-    for row in [0, 100, 255] {
-        assert_eq!(embed(&windows.narrow(0, row, 1).unwrap(), &detached), together[row * 64..(row + 1) * 64]);
+    let tables = [0.0625, 0.25, 0.3, 0.5, 1.0].into_iter().flat_map(|width| {
+        let eeg = EegSacl { width }.build(4, 65).unwrap().table().clone();
+        [eeg, EcgSacl { width }.build(2, 71).unwrap().table().clone()]
+    });
+    for table in tables {
+        let group = group(&table, DType::F32);
+        let windows = noise(6, &[256, table.channels, table.samples], DType::F32);
+        let embed = |windows: &Tensor, weights: &Weights| {
+            numbers(&super::embed(&table, windows, weights, Mode::Eval).unwrap().0)
+        };
+        let detached = group.weights().detached();
+        let together = embed(&windows, &detached);
+        let (dim, name) = (together.len() / 256, table.name);
+        for (first, n) in [(0, 1), (100, 1), (255, 1), (3, 2), (17, 37)] {
+            let few = embed(&windows.narrow(0, first, n).unwrap(), &detached);
+            assert_eq!(few, together[first * dim..(first + n) * dim], "{name} of {dim}: {n} from {first}");
+        }
+        // The path that keeps a tape computes the same bits.
+        assert_eq!(embed(&windows, &group.weights()), together, "{name} of {dim}");
     }
-    // The path that keeps a tape computes the same bits.
-    assert_eq!(embed(&windows, &group.weights()), together);
 }
 
 #[test]
