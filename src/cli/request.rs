@@ -67,12 +67,27 @@ fn unit_setting(given: &str) -> Result<String, Failure> {
     }
 }
 
-/// Lays `--set` and `--seed` over a text and understands it.
+/// Lays `--set` and `--seed` over a text and understands it. The file's note speaks of the file's own keys, and it stands
+/// in the head of every table: what was laid over them is said behind it.
 pub(super) fn understand(mut text: PipelineText, global: &Global) -> Result<Pipeline, Failure> {
     for assignment in &global.set {
         text.set(assignment)?;
     }
-    Ok(Pipeline::parse(&text, global.seed)?)
+    let mut pipeline = Pipeline::parse(&text, global.seed)?;
+    pipeline.note = noted(&pipeline.note, &global.set, global.seed);
+    Ok(pipeline)
+}
+
+/// A note with the keys that were laid over the file, unless one of them is the note. Places change no result.
+fn noted(note: &str, set: &[String], seed: Option<u64>) -> String {
+    let key = |assignment: &&String| assignment.split('=').next().unwrap_or_default().trim().to_owned();
+    if note.is_empty() || set.iter().any(|assignment| key(&assignment) == "note") {
+        return note.to_owned();
+    }
+    let place = |assignment: &&String| ["store", "folder", "corpus.root"].contains(&key(assignment).as_str());
+    let set = set.iter().filter(|assignment| !place(assignment)).map(|assignment| format!("--set {assignment}"));
+    let all: Vec<String> = set.chain(seed.map(|seed| format!("--seed {seed}"))).collect();
+    if all.is_empty() { note.to_owned() } else { format!("{note}; but {}", all.join(" ")) }
 }
 
 /// Which split of a run `--fold` and `--subject` mean, of which one at most is given.
@@ -99,4 +114,20 @@ pub(super) fn means(global: &Global, watch: &Watch) -> Result<Means, Failure> {
         command: format!("biossl {command}"),
         watch: watch.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_says_what_was_laid_over_the_file() {
+        let set = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
+        let note = "600 steps, seed 1";
+        assert_eq!(noted(note, &set(&["corpus.root=data", "store = x.h5"]), None), note);
+        let changed = noted(note, &set(&["corpus.root=data", "train.steps=6"]), Some(2));
+        assert_eq!(changed, "600 steps, seed 1; but --set train.steps=6 --seed 2");
+        assert_eq!(noted("new", &set(&["note=new", "train.steps=6"]), None), "new");
+        assert_eq!(noted("", &set(&["train.steps=6"]), Some(2)), "");
+    }
 }
