@@ -8,6 +8,7 @@ mod batch; // many recordings: failures, dry runs, kills
 mod cli; // the real program: stdout, stderr, exit codes
 mod corpora; // fixtures through mit-bih and eegmmidb
 mod evaluate; // scores, controls, run folder
+mod family; // several objectives in one run
 mod formats; // real excerpts through open and read
 mod nn; // encoders: shapes, counts, finite differences
 mod objectives; // losses: golden values, finite differences

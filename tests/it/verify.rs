@@ -122,6 +122,7 @@ fn one_digit_is_found() {
     evaluation(&|all| all["matrices"][0]["cells"][0][0] = 7.into()).refused("evaluation.json: matrices[0].cells");
     evaluation(&|all| digit(&mut all["efforts"][1]["validation"])).refused("validation");
     evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json");
+    evaluation(&|all| all["costs"][1]["windows"] = 3.into()).refused("evaluation.json: costs[1].windows");
 }
 
 #[test]
