@@ -74,6 +74,9 @@ impl RunCommand {
     }
 }
 
+/// Bytes in a mebibyte.
+const MIB: f64 = 1_048_576.0;
+
 /// What a run would take.
 #[derive(Serialize)]
 struct RunOutlook {
@@ -90,6 +93,11 @@ impl Page for RunOutlook {
             return format!("{store}how long training takes is told once the store stands (`biossl preprocess`)\n");
         };
         let time = |seconds: f64| terminal::span(Duration::from_secs_f64(seconds));
+        let mut arms = output::Columns::new(&["arm", "objective", "pretraining", "keeps"]);
+        for arm in &training.arms {
+            let kept = format!("{:.1} MiB", arm.memory_bytes as f64 / MIB);
+            arms.row([arm.arm.clone(), arm.objective.clone(), time(arm.pretrain_s), kept]);
+        }
         let mut columns = output::Columns::new(&["part", "time"]);
         for (part, seconds) in [
             ("pretraining", training.pretrain_s),
@@ -103,7 +111,8 @@ impl Page for RunOutlook {
         }
         let Estimate { rounds, pretrain_steps, .. } = training;
         format!(
-            "{store}{}{rounds} folds times seeds, {pretrain_steps} steps of pretraining; nothing was written\n",
+            "{store}{}{}{rounds} folds times seeds, {pretrain_steps} steps of pretraining; nothing was written\n",
+            arms.text(4),
             columns.text(2)
         )
     }

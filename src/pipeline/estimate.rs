@@ -1,32 +1,27 @@
 //! How long a run would take: a few steps of each training are taken and timed, nothing is written.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::base::{Choice, Progress, Stopwatch, Watch};
+use crate::base::Choice;
 use crate::data::splits::{LabelBudget, Split};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Data, Downstream, FineTune, Linear, RrChoice, Start, Way};
 use crate::judging::evaluate::{Embedded, Parted, who_is_it};
-use crate::learning::nn::Group;
-use crate::learning::train::{Monitored, PretrainData, Record, TrainError, pretrain, supervised_batch};
+use crate::learning::nn::{Encoder, Group};
+use crate::learning::train::{PoolSize, PretrainData, Record, TrainError, embed, pretrain, rehearse, supervised_batch};
 use crate::numerics::metrics::Classes;
 
 use super::arms::Arm;
 use super::error::PipelineError;
 use super::means::Means;
+use super::pace::{Counted, Pace, STEPS};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
 
-/// A training is timed over so many steps at most, or so many seconds.
-const STEPS: u64 = 30;
-const SECONDS: f64 = 5.0;
-/// Steps that warm up and are not counted.
-const WARM_UP: u64 = 2;
 /// A probe is timed on so many training rows at most; its time grows with their number.
 const PROBED_ROWS: usize = 2000;
 /// The question who it is is timed on so many windows a person and half at most.
@@ -39,6 +34,8 @@ pub struct Estimate {
     pub total_s: f64,
     /// Pretraining of every arm, fold and seed.
     pub pretrain_s: f64,
+    /// The same by arm.
+    pub arms: Vec<ArmEstimate>,
     /// Classifiers on frozen encoders.
     pub probe_s: f64,
     /// Fine-tuning.
@@ -53,6 +50,19 @@ pub struct Estimate {
     pub rounds: usize,
 }
 
+/// What pretraining one arm would take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ArmEstimate {
+    /// The arm.
+    pub arm: String,
+    /// What it minimises.
+    pub objective: String,
+    /// Seconds, all folds and seeds.
+    pub pretrain_s: f64,
+    /// Bytes that the objective keeps beside the weights, for the largest pool.
+    pub memory_bytes: u64,
+}
+
 /// Times the trainings of a pipeline whose store stands. The first split stands for all; a pipeline's machine, threads and
 /// device are those of the call.
 ///
@@ -65,16 +75,18 @@ pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
     let splits = drawn.splits;
     let first = splits.first().ok_or(PipelineError::NobodyLeft)?;
     let timed = Timed { pipeline, means, store: &store };
-    let arms = pipeline.arms.iter().map(|arm| timed.pretraining(arm, first));
+    let read_s = timed.reading(first)?;
     let costs = Costs {
-        pretrained_window_s: arms.sum::<Result<f64, _>>()?,
-        supervised: timed.supervised(first)?,
-        probes: timed.probes(first)?,
+        read_s,
+        arms: pipeline.arms.iter().map(|arm| timed.pretraining(arm, first)).collect::<Result<_, _>>()?,
+        supervised: timed.supervised(first, read_s)?,
+        probes: timed.probes(first, read_s)?,
         identity: timed.identity(first)?,
     };
     let mut all = Estimate {
         total_s: 0.0,
         pretrain_s: 0.0,
+        arms: pipeline.arms.iter().map(ArmEstimate::of).collect(),
         probe_s: 0.0,
         fine_tune_s: 0.0,
         end_to_end_s: 0.0,
@@ -85,14 +97,16 @@ pub fn estimate(pipeline: &Pipeline, means: &Means) -> Result<Estimate, Error> {
     for split in &splits {
         timed.add(&mut all, split, &costs)?;
     }
+    all.pretrain_s = all.arms.iter().map(|arm| arm.pretrain_s).sum();
     all.total_s = all.pretrain_s + all.probe_s + all.fine_tune_s + all.end_to_end_s + all.identity_s;
     Ok(all)
 }
 
 /// What each training was found to cost.
 struct Costs {
-    /// Seconds of a window in an update of pretraining, all arms together.
-    pretrained_window_s: f64,
+    /// Seconds of a window that a finished encoder reads.
+    read_s: f64,
+    arms: Vec<Pretraining>,
     supervised: Supervision,
     probes: Vec<Probe>,
     identity: Asking,
@@ -106,10 +120,20 @@ struct Asking {
     share: f64,
 }
 
-/// What one classifier on frozen encoders costs.
+/// What pretraining one arm costs.
+struct Pretraining {
+    /// Seconds of a window in an update.
+    window_s: f64,
+    /// How often the whole pool is read before the first.
+    of_pool: usize,
+}
+
+/// What one classifier on frozen encoders costs, passes of the encoder aside.
 struct Probe {
-    /// Seconds a training row, on one encoder.
-    row_s: f64,
+    /// Seconds a training row.
+    fit_s: f64,
+    /// Seconds a window that is told and training row: neighbours are sought among all.
+    tell_s: f64,
     /// With how many seeds it is fitted.
     seeds: usize,
     /// Whether the pipeline has it, and not only the random encoder.
@@ -119,8 +143,8 @@ struct Probe {
 /// What supervised training costs.
 struct Supervision {
     settings: FineTune,
-    /// Seconds of a window on its way forward; the way back takes two of these.
-    pass_s: f64,
+    /// Seconds of a window in an update of all weights.
+    update_s: f64,
     /// Whether the pipeline fine-tunes, and not only trains its control.
     fine_tunes: bool,
     /// With how many seeds.
@@ -136,26 +160,36 @@ struct Timed<'a> {
 impl Timed<'_> {
     /// Adds the seeds of one split.
     fn add(&self, all: &mut Estimate, split: &Split, costs: &Costs) -> Result<(), Error> {
-        let (seeds, arms) = (self.pipeline.seeds.len() as f64, self.pipeline.arms.len() as f64);
+        let (seeds, n_arms) = (self.pipeline.seeds.len() as f64, self.pipeline.arms.len() as f64);
         let plan = self.pipeline.train.plan(split.pool().len())?;
         let (steps, evaluate) = (plan.course.steps, &self.pipeline.evaluate);
         let (rr, tune) = (evaluate.rr().len() as f64, evaluate.tune());
-        let Costs { pretrained_window_s, supervised, probes, identity } = costs;
+        let &Costs { read_s, ref arms, ref supervised, ref probes, ref identity } = costs;
         all.pretrain_steps += steps * self.pipeline.arms.len() as u64 * self.pipeline.seeds.len() as u64;
-        all.pretrain_s += seeds * steps as f64 * plan.batch as f64 * pretrained_window_s;
+        let looked_at = self.looked_at(split, steps);
+        for ((arm, cost), given) in all.arms.iter_mut().zip(arms).zip(&self.pipeline.arms) {
+            let before = cost.of_pool * split.pool().len();
+            let steps_s = steps as f64 * plan.batch as f64 * cost.window_s;
+            arm.pretrain_s += seeds * (steps_s + (before + looked_at) as f64 * read_s);
+            let memory_bytes = given.objective.choice.memory_bytes(split.pool().len(), plan.batch);
+            arm.memory_bytes = arm.memory_bytes.max(memory_bytes);
+        }
 
         // Each classifier reads the test people once. The random encoder is probed like every arm.
-        let reading = split.proof().roles.test.windows as f64 * supervised.pass_s;
+        let test = split.proof().roles.test.windows as f64;
+        let (train, reading) = (split.train().len() as f64, test * read_s);
+        let chosen_on = (split.train().len() + split.validation().len()) as f64 * read_s;
         for probe in probes {
-            let encoders = if probe.named { arms + 1.0 } else { 1.0 };
-            let fitting = probe.row_s * split.train().len() as f64;
-            all.probe_s += probe.seeds as f64 * rr * encoders * (fitting + reading);
+            let encoders = if probe.named { n_arms + 1.0 } else { 1.0 };
+            let fitting = chosen_on + probe.fit_s * train;
+            let telling = reading + probe.tell_s * train * test;
+            all.probe_s += probe.seeds as f64 * rr * encoders * (fitting + telling);
         }
 
         let roles = &split.proof().roles;
         let unseen = if split.proof().scope.is_within() { 0 } else { roles.validation.windows + roles.test.windows };
         let asked = identity.share * (split.pool().len() + unseen) as f64;
-        all.identity_s += seeds * (arms + 1.0) * asked * (identity.row_s + supervised.pass_s);
+        all.identity_s += seeds * (n_arms + 1.0) * asked * (identity.row_s + read_s);
 
         let classes = self.classes();
         let updates = supervised.settings.updates(&self.data(split, &classes)?);
@@ -166,24 +200,57 @@ impl Timed<'_> {
         let shape = Epoch::of(split);
         let frozen = if updates > shape.batches { shape.batches } else { 0 };
         if supervised.fine_tunes {
-            let training = trainings(configurations) * shape.passes(updates, frozen) * supervised.pass_s;
-            all.fine_tune_s += rr * arms * (training + seeds * reading);
+            let training = trainings(configurations) * shape.seconds(updates, frozen, (supervised.update_s, read_s));
+            all.fine_tune_s += rr * n_arms * (training + seeds * reading);
         }
         let tuned = if tune { Some(self.pipeline.arms.len().max(1) * configurations) } else { None };
         for configurations in std::iter::once(configurations).chain(tuned) {
-            let training = trainings(configurations) * shape.passes(steps + updates, 0) * supervised.pass_s;
+            let training = trainings(configurations) * shape.seconds(steps + updates, 0, (supervised.update_s, read_s));
             all.end_to_end_s += rr * (training + seeds * reading);
         }
         Ok(())
     }
 
-    /// Seconds of a window in an update of pretraining.
-    fn pretraining(&self, arm: &Arm, split: &Split) -> Result<f64, Error> {
+    /// Windows that the monitor of one pretraining reads.
+    fn looked_at(&self, split: &Split, steps: u64) -> usize {
+        self.pipeline.train.monitor.map_or(0, |monitor| {
+            let rows = split.train().len().min(monitor.rows) + split.validation().len().min(monitor.rows);
+            (steps / monitor.every) as usize * rows
+        })
+    }
+
+    /// Seconds of a window that a finished encoder reads.
+    fn reading(&self, split: &Split) -> Result<f64, Error> {
+        let (fewer, encoder) = (self.fewer(split)?, self.encoder()?);
+        let group = self.group(&*encoder)?;
+        let clock = self.means.watch.stopwatch();
+        embed(&*encoder, &group.weights(), self.store, fewer.train())?;
+        Ok(clock.elapsed().as_secs_f64() / fewer.train().len() as f64)
+    }
+
+    /// A split with few training rows.
+    fn fewer(&self, split: &Split) -> Result<Split, Error> {
+        let share = PROBED_ROWS as f64 / split.train().len() as f64;
+        if share >= 1.0 {
+            return Ok(split.clone());
+        }
+        Ok(split.with_labels(self.store.table(), &LabelBudget { share, ..LabelBudget::default() })?)
+    }
+
+    fn group(&self, encoder: &dyn Encoder) -> Result<Group, Error> {
+        Ok(Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?)
+    }
+
+    /// What pretraining an arm costs.
+    fn pretraining(&self, arm: &Arm, split: &Split) -> Result<Pretraining, Error> {
         let pipeline = self.pipeline;
-        let order = arm.order(pipeline, pipeline.seeds.first().copied().unwrap_or_default());
-        let (train, validation) = (split.train(), split.validation());
-        let monitored = Some(Monitored { train, validation, unscored: self.store.pool_excludes() });
-        let data = PretrainData { store: self.store, pool: split.pool(), split_hash: split.hash(), monitored };
+        let mut order = arm.order(pipeline, pipeline.seeds.first().copied().unwrap_or_default());
+        let (channels, samples) = (self.store.channels().len(), self.store.spec().length as usize);
+        let (n_windows, n_subjects) = (split.pool().len(), split.pool().subjects().len());
+        let of_pool = rehearse(&order, PoolSize { channels, samples, n_windows, n_subjects })?.of_pool;
+        // A look between the steps that are timed would count with each of them; looks are counted apart.
+        order.settings.monitor = None;
+        let data = PretrainData { store: self.store, pool: split.pool(), split_hash: split.hash(), monitored: None };
         let batch = pipeline.train.plan(split.pool().len())?.batch;
         let pace = Pace::new(&self.means.watch);
         match pretrain(&order, data, &self.means.device, Record::nowhere(&pace.watch())) {
@@ -191,18 +258,18 @@ impl Timed<'_> {
             Err(error) => return Err(error.into()),
         }
         self.means.watch.check().map_err(TrainError::Interrupted)?;
-        Ok(pace.counted().per_step() / batch as f64)
+        Ok(Pretraining { window_s: pace.counted().per_step() / batch as f64, of_pool })
     }
 
     /// What supervised training costs: the control's, whose every update trains all weights.
-    fn supervised(&self, split: &Split) -> Result<Supervision, Error> {
+    fn supervised(&self, split: &Split, read_s: f64) -> Result<Supervision, Error> {
         let ways = &self.pipeline.downstream;
         let found = ways.iter().find(|way| !way.is_frozen());
         let seeds = found.map_or(self.pipeline.seeds.len(), |way| way.seeds_of(&self.pipeline.seeds).len());
         let settings =
             found.and_then(Way::supervision).cloned().unwrap_or_else(|| FineTune::defaults(self.pipeline.kind));
         let encoder = self.encoder()?;
-        let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
+        let group = self.group(&*encoder)?;
         let (classes, pace) = (self.classes(), Pace::new(&self.means.watch));
         let start = Start { encoder: &*encoder, group: &group, arm: "estimate", seed: 1, kept: None };
         let watch = pace.watch();
@@ -215,35 +282,37 @@ impl Timed<'_> {
         }
         self.means.watch.check().map_err(TrainError::Interrupted)?;
         let Counted { first, last, seconds } = pace.counted();
-        let passes = Epoch::of(split).between(first, last);
-        let pass_s = if passes > 0.0 { seconds / passes } else { 0.0 };
-        Ok(Supervision { settings, pass_s, fine_tunes: found.is_some(), seeds })
+        let update_s = Epoch::of(split).update(first, last, (seconds, read_s));
+        Ok(Supervision { settings, update_s, fine_tunes: found.is_some(), seeds })
     }
 
     /// What classifiers on a frozen encoder cost.
-    fn probes(&self, split: &Split) -> Result<Vec<Probe>, Error> {
-        let share = (PROBED_ROWS as f64 / split.train().len() as f64).min(1.0);
-        let budget = LabelBudget { share, ..LabelBudget::default() };
-        let fewer = if share < 1.0 { split.with_labels(self.store.table(), &budget)? } else { split.clone() };
-        let encoder = self.encoder()?;
-        let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
+    fn probes(&self, split: &Split, read_s: f64) -> Result<Vec<Probe>, Error> {
+        let (fewer, encoder) = (self.fewer(split)?, self.encoder()?);
+        let group = self.group(&*encoder)?;
         let (classes, watch) = (self.classes(), &self.means.watch);
         let data = self.data(&fewer, &classes)?;
         let start = Start { encoder: &*encoder, group: &group, arm: "estimate", seed: 1, kept: None };
-        let time = |way: &dyn Downstream| -> Result<f64, Error> {
+        let held_out = embed(&*encoder, &group.weights(), self.store, fewer.validation())?.values;
+        let (rows, told) = (fewer.train().len() as f64, held_out.nrows() as f64);
+        let time = |way: &dyn Downstream| -> Result<(f64, f64), Error> {
             let clock = watch.stopwatch();
-            way.fit(&start, &data, &mut Bench::silent(watch))?;
-            Ok(clock.elapsed().as_secs_f64() / fewer.train().len() as f64)
+            let fitted = way.fit(&start, &data, &mut Bench::silent(watch))?;
+            let fit_s = (clock.elapsed().as_secs_f64() - (rows + told) * read_s).max(0.0) / rows;
+            let clock = watch.stopwatch();
+            fitted.answers(held_out.view(), &data);
+            Ok((fit_s, clock.elapsed().as_secs_f64() / (rows * told)))
         };
         let all = &self.pipeline.seeds;
         let mut probes = Vec::new();
         for way in self.pipeline.downstream.iter().filter(|way| way.is_frozen()) {
             let seeds = way.seeds_of(all).len();
-            probes.push(Probe { row_s: time(&*way.chosen.choice)?, seeds, named: true });
+            let (fit_s, tell_s) = time(&*way.chosen.choice)?;
+            probes.push(Probe { fit_s, tell_s, seeds, named: true });
         }
         if probes.is_empty() {
-            let row_s = time(&Linear::defaults(self.pipeline.kind))?;
-            probes.push(Probe { row_s, seeds: all.len(), named: false });
+            let (fit_s, tell_s) = time(&Linear::defaults(self.pipeline.kind))?;
+            probes.push(Probe { fit_s, tell_s, seeds: all.len(), named: false });
         }
         Ok(probes)
     }
@@ -258,7 +327,7 @@ impl Timed<'_> {
         let share = all.rows().len() as f64 / rows.len() as f64;
         let fewer = all.fewer(ASKED_ROWS);
         let asked = fewer.rows();
-        let group = Group::new(Arc::clone(encoder.layout()), 1, 0, &self.means.device, candle_core::DType::F32)?;
+        let group = self.group(&*encoder)?;
         let mut embedded = Embedded::default();
         embedded.add((&*encoder, &group), self.store, (split.pool(), &asked))?;
         let clock = self.means.watch.stopwatch();
@@ -266,7 +335,7 @@ impl Timed<'_> {
         Ok(Asking { row_s: clock.elapsed().as_secs_f64() / asked.len() as f64, share })
     }
 
-    fn encoder(&self) -> Result<Arc<dyn crate::learning::nn::Encoder>, Error> {
+    fn encoder(&self) -> Result<Arc<dyn Encoder>, Error> {
         let (channels, length) = (self.store.channels().len(), self.store.spec().length as usize);
         Ok(Arc::from(self.pipeline.encoder.choice.build(channels, length)?))
     }
@@ -282,7 +351,13 @@ impl Timed<'_> {
     }
 }
 
-/// The passes of windows in supervised training.
+impl ArmEstimate {
+    fn of(arm: &Arm) -> Self {
+        Self { arm: arm.name.clone(), objective: arm.objective.name.to_owned(), pretrain_s: 0.0, memory_bytes: 0 }
+    }
+}
+
+/// What of supervised training takes time.
 struct Epoch {
     /// Updates of an epoch.
     batches: u64,
@@ -299,84 +374,19 @@ impl Epoch {
         Self { batches, windows: rows as f64 / batches as f64, held_out: split.validation().len() as f64 }
     }
 
-    /// Passes forward of one window that a training is worth: an update is a pass forward and two backward; a look at
-    /// the validation people is forward alone, and so is the encoder's part of an update that trains the head alone.
-    fn passes(&self, updates: u64, head_only: u64) -> f64 {
-        let windows = ((updates - head_only) * 3 + head_only) as f64 * self.windows;
-        windows + updates.div_ceil(self.batches) as f64 * self.held_out
+    /// Seconds of a training: updates of all weights, updates of the head alone, whose windows are read only, and a look
+    /// at the validation people at the end of each epoch.
+    fn seconds(&self, updates: u64, head_only: u64, (update_s, read_s): (f64, f64)) -> f64 {
+        let trained = (updates - head_only) as f64 * self.windows * update_s;
+        let looks = updates.div_ceil(self.batches) as f64 * self.held_out;
+        trained + (head_only as f64 * self.windows + looks) * read_s
     }
 
-    /// The same from after one update to after another, all weights trained.
-    fn between(&self, first: u64, last: u64) -> f64 {
-        let looks = last / self.batches - first / self.batches;
-        ((last - first) * 3) as f64 * self.windows + looks as f64 * self.held_out
+    /// Seconds of a window in an update of all weights, from what passed between two updates.
+    fn update(&self, first: u64, last: u64, (seconds, read_s): (f64, f64)) -> f64 {
+        let looks = (last / self.batches - first / self.batches) as f64 * self.held_out * read_s;
+        (seconds - looks).max(0.0) / ((last - first).max(1) as f64 * self.windows)
     }
-}
-
-/// Times the steps of a training and asks it to stop when it has seen enough, or when the person who waits has.
-struct Pace(Arc<Marks>);
-
-struct Marks {
-    outer: Watch,
-    clock: Stopwatch,
-    stop: OnceLock<Arc<AtomicBool>>,
-    /// Step and time since the clock began.
-    times: Mutex<Vec<(u64, f64)>>,
-}
-
-/// What was timed.
-struct Counted {
-    /// The step after which the clock counts.
-    first: u64,
-    /// The last step.
-    last: u64,
-    /// From the one to the other.
-    seconds: f64,
-}
-
-impl Counted {
-    fn per_step(&self) -> f64 {
-        self.seconds / (self.last - self.first).max(1) as f64
-    }
-}
-
-impl Pace {
-    fn new(outer: &Watch) -> Self {
-        let clock = outer.stopwatch();
-        Self(Arc::new(Marks { outer: outer.clone(), clock, stop: OnceLock::new(), times: Mutex::new(Vec::new()) }))
-    }
-
-    fn watch(&self) -> Watch {
-        let watch = Watch::new(Arc::clone(&self.0) as Arc<dyn Progress>);
-        // A pace is watched once.
-        let _ = self.0.stop.set(watch.stop_flag());
-        watch
-    }
-
-    /// What was timed, the first steps left out where there are others.
-    fn counted(&self) -> Counted {
-        let marks = self.0.times.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(&last) = marks.last() else { return Counted { first: 0, last: 0, seconds: 0.0 } };
-        let warm = marks.get(WARM_UP as usize - 1).filter(|warm| warm.0 < last.0);
-        let first = warm.copied().unwrap_or((0, 0.0));
-        Counted { first: first.0, last: last.0, seconds: last.1 - first.1 }
-    }
-}
-
-impl Progress for Marks {
-    fn begin(&self, _what: &str, _total: u64, _unit: &str) {}
-    fn advance(&self, done: u64, _note: &str) {
-        let now = self.clock.elapsed().as_secs_f64();
-        let mut marks = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.push((done, now));
-        let since = marks.get(WARM_UP as usize - 1).map_or(0.0, |first| now - first.1);
-        let enough = done >= STEPS || since > SECONDS || self.outer.check().is_err();
-        if let (true, Some(stop)) = (enough, self.stop.get()) {
-            stop.store(true, Ordering::Relaxed);
-        }
-    }
-    fn end(&self) {}
-    fn say(&self, _line: &str) {}
 }
 
 #[cfg(test)]
@@ -384,31 +394,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pace_leaves_the_first_steps_out_and_stops() {
-        let outer = Watch::default();
-        let pace = Pace::new(&outer);
-        let watch = pace.watch();
-        *pace.0.times.lock().unwrap() = vec![(1, 10.0), (2, 11.0), (3, 11.5), (4, 12.0)];
-        assert_eq!(pace.counted().per_step(), 0.5);
-        watch.progress().advance(5, "");
-        assert!(watch.check().is_ok());
-        watch.progress().advance(STEPS, "");
-        assert!(watch.check().is_err());
-
-        // Whoever waits can end it.
-        let pace = Pace::new(&outer);
-        let watch = pace.watch();
-        outer.stop_flag().store(true, Ordering::Relaxed);
-        watch.progress().advance(1, "");
-        assert!(watch.check().is_err());
-    }
-
-    #[test]
     fn an_epoch_ends_with_a_look_at_the_validation_people() {
         let epoch = Epoch { batches: 4, windows: 8.0, held_out: 10.0 };
         // Eight updates of all weights in two epochs; the same where the first epoch is the head's.
-        assert_eq!((epoch.passes(8, 0), epoch.passes(8, 4)), (212.0, 148.0));
-        assert_eq!(epoch.passes(9, 0), 246.0);
-        assert_eq!((epoch.between(2, 3), epoch.between(2, 8)), (24.0, 164.0));
+        let costs = (3.0, 1.0);
+        assert_eq!((epoch.seconds(8, 0, costs), epoch.seconds(8, 4, costs)), (212.0, 148.0));
+        assert_eq!(epoch.seconds(9, 0, costs), 246.0);
+        // One update without a look, and six with two.
+        assert_eq!((epoch.update(2, 3, (24.0, 1.0)), epoch.update(2, 8, (164.0, 1.0))), (3.0, 3.0));
     }
 }

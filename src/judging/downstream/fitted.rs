@@ -161,6 +161,16 @@ impl Fitted {
     }
 }
 
+impl Fitted {
+    /// The same for embeddings that are at hand, without RR features.
+    ///
+    /// # Shapes
+    /// `[n, dim]`; the answers `[n, classes]`
+    pub fn answers(&self, embeddings: ArrayView2<'_, f32>, data: &Data<'_>) -> Array2<f32> {
+        probabilities(&self.head, embeddings, data.classes.len())
+    }
+}
+
 pub(super) fn probabilities(head: &Head, embeddings: ArrayView2<'_, f32>, n_classes: usize) -> Array2<f32> {
     match head {
         Head::Constant(share) => Array2::from_shape_fn((embeddings.nrows(), n_classes), |(_, class)| share[class]),
