@@ -12,6 +12,7 @@ use crate::judging::evaluate::{ArmName, Ballots, Compared, Counting, Entrant, Pe
 use crate::numerics::metrics::Classes;
 use crate::runs::RunFolder;
 
+use super::outside::Outsider;
 use super::parse::Pipeline;
 use super::{PipelineError, PipelineText};
 
@@ -46,7 +47,8 @@ fn read(path: &Path) -> Result<Finished, Error> {
     let corpus = &pipeline.corpus.choice;
     let classes = Arc::new(Classes::new(&corpus.classes(), &corpus.pool_excludes()));
     let ballots = Ballots::read(&folder.read_predictions()?, &classes, &readings(&folder)?)?;
-    let arms = pipeline.arm_names();
+    let journal = folder.read_journal()?;
+    let arms = pipeline.judged_names(Outsider::of(&journal).as_ref().map(|outsider| outsider.arm.as_str()));
     let proofs: Vec<Proof> = folder.read_splits()?;
     let known_overlap = overlap_of(&proofs);
     Ok(Finished { path: path.to_owned(), pipeline, arms, ballots, known_overlap })

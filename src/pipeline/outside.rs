@@ -1,12 +1,19 @@
 //! Encoders that this run did not train: do they fit the windows, and whom have they seen?
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::Digest;
 
 use crate::data::splits::{Corpora, NearWindow, Nearness, PoolSpan, Split};
 use crate::data::store::Store;
 use crate::error::Error;
+use crate::learning::nn::save_encoder;
 use crate::learning::train::{Assumed, Contract, Pretrained};
+use crate::runs::{Journal, RunFolder};
 
 use super::error::PipelineError;
 use super::means::Means;
@@ -122,6 +129,72 @@ impl Known {
 const SAME_NAME: &str = "; if people of the same name in two folders are different people, rename their files so that \
      no two share a name, and preprocess both again";
 
+/// An encoder that a run judged in place of its arms: an entry of the journal. A copy lies in the run folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outsider {
+    /// Its name in the table.
+    pub(super) arm: String,
+    /// Whether it has seen those who judged it.
+    pub(super) transductive: bool,
+    /// The file that was named.
+    file: PathBuf,
+    /// Its SHA-256.
+    file_hash: String,
+}
+
+impl Outsider {
+    /// The event of the journal.
+    const EVENT: &'static str = "outside";
+
+    /// Copies the encoder into a run and writes down where it came from.
+    pub(super) fn keep(
+        (arm, file): (&str, &Path),
+        pretrained: &Pretrained,
+        folder: &RunFolder,
+        journal: &mut Journal,
+    ) -> Result<(), Error> {
+        let fault = |source| PipelineError::Hash { path: file.to_owned(), source };
+        let outsider = Self {
+            arm: arm.to_owned(),
+            transductive: arm.ends_with(&format!("-{TRANSDUCTIVE}")),
+            file: file.to_owned(),
+            file_hash: Digest::of_file(file).map_err(fault)?,
+        };
+        let copy = RunFolder::encoder_file(&folder.checkpoint_folder(arm, 0)?.join(Self::EVENT));
+        save_encoder(&copy, &pretrained.group, &provenance(&pretrained.contract))?;
+        Ok(journal.record_once(Self::EVENT, &outsider)?)
+    }
+
+    /// The one that a run judged; none where it judged its own arms.
+    pub(super) fn of(journal: &[Map<String, Value>]) -> Option<Self> {
+        let entry = journal.iter().rfind(|entry| entry.get("event").is_some_and(|event| event == Self::EVENT))?;
+        serde_json::from_value(Value::Object(entry.clone())).ok()
+    }
+
+    /// Where its copy lies in a run folder.
+    pub(super) fn copy(&self, folder: &RunFolder) -> PathBuf {
+        RunFolder::encoder_file(&folder.checkpoints(&self.arm, 0).join(Self::EVENT))
+    }
+
+    /// Whether its copy has seen those who judge in these splits.
+    ///
+    /// # Errors
+    /// A copy that cannot be read.
+    pub(super) fn has_seen(&self, folder: &RunFolder, store: &Store, splits: &[Split]) -> Result<bool, Error> {
+        let copy = self.copy(folder);
+        let contract = Contract::of_file(&copy)?;
+        Ok(splits.iter().any(|split| seen(&copy, &contract, (store, split)).is_some()))
+    }
+}
+
+/// What a file of weights says of itself: what it was made for and from, each part as JSON.
+pub(super) fn provenance(contract: &Contract) -> BTreeMap<String, String> {
+    match serde_json::to_value(contract) {
+        Ok(Value::Object(keys)) => keys.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
 /// The people of a store whom an encoder has seen, by the content of a recording or by name in the same corpus.
 pub(super) fn people_seen(contract: &Contract, store: &Store) -> Vec<String> {
     let (pool, table) = (&contract.pool, store.table());
@@ -205,7 +278,10 @@ pub(super) fn arm_name(
     (store, splits): (&Store, &[Split]),
     policy: Seen,
 ) -> Result<String, Error> {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    // It names folders of the run.
+    let plain = |sign: char| if sign.is_ascii_alphanumeric() || "-_.".contains(sign) { sign } else { '_' };
+    let stem: String = stem.trim_start_matches('.').chars().map(plain).collect();
     let found = splits.iter().find_map(|split| seen(path, &pretrained.contract, (store, split)));
     match (found, policy) {
         (None, _) => Ok(stem),

@@ -207,9 +207,15 @@ impl Pipeline {
         note.into_iter().chain(self.arms.iter().filter_map(Arm::forced)).collect::<Vec<_>>().join("; ")
     }
 
-    /// The lines of the table that judging gives.
+    /// The lines of the table that judging the pipeline's arms gives.
     pub(super) fn arm_names(&self) -> Vec<ArmName> {
-        let encoders: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        self.judged_names(None)
+    }
+
+    /// The lines of the table that judging gives; `outside` is the encoder that was judged in place of the arms.
+    pub(super) fn judged_names(&self, outside: Option<&str>) -> Vec<ArmName> {
+        let arms = self.arms.iter().map(|arm| arm.name.as_str());
+        let encoders: Vec<&str> = outside.map_or_else(|| arms.collect(), |name| vec![name]);
         arm_names(&encoders, &self.downstream, (&self.evaluate, &self.seeds))
     }
 

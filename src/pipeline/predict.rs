@@ -18,7 +18,7 @@ use crate::signal::{Annotation, Event, Onset, Recording, SubjectId};
 
 use super::error::PipelineError;
 use super::means::Means;
-use super::outside::check_fit;
+use super::outside::{Outsider, check_fit};
 use super::parse::Pipeline;
 use super::scope::Part;
 use super::text::PipelineText;
@@ -200,8 +200,9 @@ fn classifier_of(
         (None, _) => return Err(unknown("(not named)").into()),
     };
     // A way has its own seeds; the first stands where none is named.
-    let own =
-        pipeline.arm_names().into_iter().find(|arm| arm.name == *name).map_or(pipeline.seeds.clone(), |arm| arm.seeds);
+    let outsider = Outsider::of(&folder.read_journal()?);
+    let arms = pipeline.judged_names(outsider.as_ref().map(|outsider| outsider.arm.as_str()));
+    let own = arms.into_iter().find(|arm| arm.name == *name).map_or(pipeline.seeds.clone(), |arm| arm.seeds);
     let seed = request.seed.or(own.first().copied()).unwrap_or_default();
     let path = folder.finished_classifier(name, fold, seed)?;
     path.ok_or_else(|| unknown(&format!("{name}, fold {fold}, seed {seed}")).into())

@@ -1,7 +1,6 @@
 //! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
 //! of the pipeline and nothing else.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -24,7 +23,7 @@ use super::costs::costs;
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
-use super::outside::{self, Seen};
+use super::outside::{self, Outsider, Seen};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
@@ -236,6 +235,7 @@ impl<'a> Run<'a> {
         let pretrained = outside::read(self.pipeline, file, &self.store, self.means)?;
         // One name for all folds: an encoder that has seen somebody in one of them has seen somebody.
         let name = outside::arm_name(file, &pretrained, (&self.store, &self.splits), policy)?;
+        Outsider::keep((&name, file), &pretrained, &self.folder, &mut self.journal)?;
         self.judge_all(Vec::new(), &mut |run, _, _| {
             Ok(vec![(name.clone(), outside::read(run.pipeline, file, &run.store, run.means)?)])
         })
@@ -348,7 +348,7 @@ impl<'a> Run<'a> {
         };
         let pretrained = pretrain(&order, data, &means.device, record)?;
         // For PyTorch and others: a checkpoint holds flat tensors, these have state_dict names.
-        save_encoder(&RunFolder::encoder_file(&folder), &pretrained.group, &provenance(&pretrained.contract))?;
+        save_encoder(&RunFolder::encoder_file(&folder), &pretrained.group, &outside::provenance(&pretrained.contract))?;
         Ok(pretrained)
     }
 
@@ -373,14 +373,6 @@ fn contract_of(name: &str, pretrained: &[(String, Pretrained)]) -> Option<Contra
     let mut contract = pretrained.first().filter(|_| name.starts_with(END_TO_END))?.1.contract.clone();
     contract.pool.clear();
     Some(contract)
-}
-
-/// What a file of weights says of itself: what it was made for and from, each part as JSON.
-fn provenance(contract: &Contract) -> BTreeMap<String, String> {
-    match serde_json::to_value(contract) {
-        Ok(Value::Object(keys)) => keys.into_iter().map(|(key, value)| (key, value.to_string())).collect(),
-        _ => BTreeMap::new(),
-    }
 }
 
 /// The splits of a pipeline, one a fold, on its store.

@@ -22,6 +22,7 @@ use crate::runs::{PredictionTable, RunFolder};
 
 use super::compare::{overlap_of, rate_hz, readings};
 use super::costs::recounted;
+use super::outside::Outsider;
 use super::parse::Pipeline;
 use super::scope::Drawn;
 use super::{PipelineError, PipelineText};
@@ -59,7 +60,7 @@ pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
     if !folder.read_journal()?.iter().any(|entry| word(entry, "event") == "end") {
         return Err(PipelineError::Unfinished { run: run.to_owned() }.into());
     }
-    let mut verifier = Verifier { folder, checked: Vec::new(), disagreements: Vec::new() };
+    let mut verifier = Verifier { folder, outsider: None, checked: Vec::new(), disagreements: Vec::new() };
     verifier.manifest();
     let path = run.join("pipeline.toml");
     let text = PipelineText::new(path.display().to_string(), verifier.folder.read_pipeline()?);
@@ -74,6 +75,8 @@ pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
 
 struct Verifier {
     folder: RunFolder,
+    /// The encoder that was judged in place of the pipeline's arms.
+    outsider: Option<Outsider>,
     checked: Vec<String>,
     disagreements: Vec<Disagreement>,
 }
@@ -127,9 +130,12 @@ impl Verifier {
         self.pipeline(pipeline, &of("begin"), &proofs);
         self.roles(&proofs);
         self.predictions(&table, &proofs);
+        self.outsider = Outsider::of(&journal);
         self.numbers(pipeline, &proofs, &table, &evaluated)?;
         self.choices(&evaluated, &journal);
-        self.pools(pipeline, &proofs)?;
+        if self.outsider.is_none() {
+            self.pools(pipeline, &proofs)?;
+        }
         self.ledger(pipeline, &proofs, &of("test"))?;
         self.store(pipeline, &proofs, &table, &of("end"))
     }
@@ -221,7 +227,7 @@ impl Verifier {
         let readings = readings(&self.folder)?;
         let corpus = &pipeline.corpus.choice;
         let classes = Arc::new(Classes::new(&corpus.classes(), &corpus.pool_excludes()));
-        let arms = pipeline.arm_names();
+        let arms = pipeline.judged_names(self.outsider.as_ref().map(|outsider| outsider.arm.as_str()));
         let there = Store::open(&pipeline.store).map(|store| store.table().failed.clone());
         let failed = there.unwrap_or_else(|_| stored.failed.clone());
         let counting = Counting {
@@ -239,7 +245,8 @@ impl Verifier {
             Ok(counted) => {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
                 let left_out = proofs.last().map_or_else(Vec::new, |proof| proof.left_out.clone());
-                Evaluated { scope, left_out, costs: recounted(pipeline, proofs)?, ..counted }
+                let costs = if self.outsider.is_some() { Vec::new() } else { recounted(pipeline, proofs)? };
+                Evaluated { scope, left_out, costs, ..counted }
             }
             Err(error) => {
                 self.note("predictions.csv", error.to_string(), "predictions that can be counted");
@@ -384,6 +391,7 @@ impl Verifier {
         let store = Store::open(path)?;
         match Drawn::of(pipeline, &store) {
             Ok(Drawn { splits, .. }) => {
+                self.outsider_seen(&store, &splits);
                 let json = |proofs: Vec<&Proof>| serde_json::to_value(proofs).expect("proofs are plain data");
                 let anew = json(splits.iter().map(Split::proof).collect());
                 for found in Differences::between(&json(proofs.iter().collect()), &anew).0 {
@@ -395,6 +403,19 @@ impl Verifier {
         self.rows(&store, table);
         self.looked_at(format!("{}: its hash, its roles, its rows", path.display()));
         Ok(())
+    }
+
+    /// An encoder from outside says of itself, beside every number, whether it has seen those who judged it.
+    fn outsider_seen(&mut self, store: &Store, splits: &[Split]) {
+        let Some(outsider) = self.outsider.clone() else { return };
+        let place = outsider.copy(&self.folder);
+        let place = place.strip_prefix(self.folder.path()).unwrap_or(&place).display().to_string();
+        let word = |seen: bool| if seen { "has seen those who judged it" } else { "has seen nobody who judged it" };
+        match outsider.has_seen(&self.folder, store, splits) {
+            Ok(seen) => self.same(&format!("journal.jsonl: {}", outsider.arm), word(outsider.transductive), word(seen)),
+            Err(error) => self.note(place.clone(), error.to_string(), "the encoder that was judged"),
+        }
+        self.looked_at(format!("{place}: its pool against validation and test people or windows"));
     }
 
     fn rows(&mut self, store: &Store, table: &PredictionTable) {

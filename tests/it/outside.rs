@@ -1,5 +1,6 @@
 //! Encoders that a run did not train: what they must fit, whom they must not have seen.
 
+use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
@@ -69,6 +70,17 @@ fn an_outside_encoder_has_its_word_beside_every_number() {
         judged["scores"].as_array().unwrap().iter().map(|score| score["arm"].as_str().unwrap()).collect();
     assert!(arms.contains("encoder-transductive-linear") && arms.contains("random-linear"), "{arms:?}");
     assert!(!arms.contains("encoder-linear"));
+
+    // The run is checked like any other: its encoder lies in it, with what it has seen.
+    assert_eq!(json(&["verify", &out, "--json"], 0)["disagreements"], Value::from(Vec::<Value>::new()));
+    let journal = folder.path().join("run/journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let told = text.replace("\"transductive\":true", "\"transductive\":false");
+    assert_ne!(told, text);
+    biossl::base::write_atomically(&journal, told.as_bytes()).unwrap();
+    biossl::runs::RunFolder::open(Path::new(&out)).unwrap().seal().unwrap();
+    let found = json(&["verify", &out, "--json"], 1)["disagreements"].clone();
+    assert_eq!(found[0]["expected"], "has seen those who judged it", "{found}");
 }
 
 #[test]

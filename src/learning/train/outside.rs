@@ -62,6 +62,18 @@ impl Pretrained {
     }
 }
 
+impl Contract {
+    /// What the weights that a run left for others say of themselves.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that says nothing.
+    pub fn of_file(path: &Path) -> Result<Self, TrainError> {
+        let damaged = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
+        let contract = contract_of(&notes(path)?).ok_or_else(|| damaged("it has no contract".to_owned()))?;
+        contract.map_err(damaged)
+    }
+}
+
 impl Assumed<'_> {
     fn contract(&self, path: &Path) -> Result<Contract, TrainError> {
         let Some(declared) = self.pool else { return Err(TrainError::UndeclaredPool { path: path.to_owned() }) };
