@@ -186,7 +186,8 @@ impl<'a> Evaluation<'a> {
             let wanted = parted.rows();
             for (name, group) in encoders.clone() {
                 bench.watch.check().map_err(|_| DownstreamError::Stopped { arm: name.to_owned() })?;
-                bench.watch.progress().say(&format!("identity of {name}, fold {}, seed {}", split.fold(), round.seed));
+                let (fold, seed) = (split.fold(), round.seed);
+                bench.watch.progress().say(&format!("identity of {name}, {}, fold {fold}, seed {seed}", crowd.name()));
                 let mut embedded = Embedded::default();
                 let encoder = (round.encoder, group);
                 match crowd {
