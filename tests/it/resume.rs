@@ -50,6 +50,23 @@ fn a_bank_and_its_constant_outlive_a_kill_bit_for_bit() {
     killed_equals_unbroken("{ name = \"pirl\", form = \"nce\", most_pieces = 2 }", 1, 12);
 }
 
+#[test]
+fn an_arm_that_contradicts_itself_by_force_says_so_in_its_name_and_in_the_journal() {
+    let folder = place_for("{ name = \"simclr\" }", 1);
+    let set = |more: &str| format!("awareness={{ preset='subject-invariant', positives='subject'{more} }}");
+    let refused = pretrain(folder.path(), "run", &["--set", &set("")]).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("unteaches it") && told.contains("force = true"), "{told}");
+    let forced = pretrain(folder.path(), "run", &["--set", &set(", force=true")]).output().unwrap();
+    let told = String::from_utf8_lossy(&forced.stderr);
+    assert!(forced.status.success() && told.contains("by force"), "{told}");
+    let run = folder.path().join("run");
+    assert!(run.join("checkpoints/custom-forced").is_dir());
+    let entries = journal(&run);
+    let said = entries.iter().find(|entry| entry["event"] == "forced").unwrap();
+    assert!(said["arm"] == "custom-forced" && said["reason"].as_str().unwrap().contains("unteaches it"), "{said:?}");
+}
+
 /// Queue and momentum encoder, two directions, and second views that show other windows.
 #[test]
 fn a_queue_its_twin_and_drawn_positives_outlive_a_kill_bit_for_bit() {
