@@ -13,6 +13,7 @@ mod formats; // real excerpts through open and read
 mod nn; // encoders: shapes, counts, finite differences
 mod objectives; // losses: golden values, finite differences
 mod outside; // encoders that a run did not train
+mod pages; // docs against the program
 mod predict; // a finished run on new recordings
 mod preprocess; // corpus to store
 mod resume; // a killed run equals an unbroken one

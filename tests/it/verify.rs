@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::cli::{TINY, biossl, json, stderr, stdout, tiny_run};
 
-fn copy(from: &Path, to: &Path) {
+/// A copy of a whole folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
