@@ -239,14 +239,14 @@ mod tests {
         })
     }
 
-    fn refused(awareness: &Awareness, accepts: &Accepts) -> Option<String> {
-        told(awareness.check("made", accepts))
+    fn refused(awareness: &Awareness, accepts: Accepts) -> Option<String> {
+        told(awareness.check("made", &accepts))
     }
 
     #[test]
     fn every_preset_is_accepted_for_two_people() {
         for preset in Preset::ALL {
-            assert_eq!(refused(&of(preset), &Accepts::ALL), None);
+            assert_eq!(refused(&of(preset), Accepts::ALL), None);
             assert_eq!(told(of(preset).check_pool(2)), None);
         }
     }
@@ -265,27 +265,27 @@ mod tests {
 
     #[test]
     fn a_refusal_gives_the_reason_in_words_and_what_is_allowed_instead() {
-        let specific = refused(&of(Preset::SubjectSpecific), &NARROW).unwrap();
+        let specific = refused(&of(Preset::SubjectSpecific), NARROW).unwrap();
         assert!(specific.contains("`made`") && specific.contains("compares no negatives"), "{specific}");
         assert!(specific.ends_with("take negatives = \"all\""), "{specific}");
         let neighbour = Awareness { positives: Positives::Neighbour, ..of(Preset::Base) };
-        let told = refused(&neighbour, &NARROW).unwrap();
+        let told = refused(&neighbour, NARROW).unwrap();
         assert!(told.contains("definition") && told.ends_with("take positives = \"window\""), "{told}");
-        let told = refused(&of(Preset::SubjectInvariant), &NARROW).unwrap();
+        let told = refused(&of(Preset::SubjectInvariant), NARROW).unwrap();
         assert!(told.contains("made-up class") && told.contains("form = \"off\""), "{told}");
     }
 
     #[test]
     fn positives_of_a_person_stand_beside_an_adversary_by_force_only() {
         let subject = Awareness { positives: Positives::Subject, ..of(Preset::Base) };
-        assert_eq!(refused(&subject, &Accepts::ALL), None);
+        assert_eq!(refused(&subject, Accepts::ALL), None);
         let specific = Awareness { negatives: Negatives::SameSubject, force: true, ..subject };
-        assert!(refused(&specific, &Accepts::ALL).unwrap().contains("positive and negative"), "force does not help");
+        assert!(refused(&specific, Accepts::ALL).unwrap().contains("positive and negative"), "force does not help");
         let against = Awareness { positives: Positives::Subject, ..of(Preset::SubjectInvariant) };
-        let told = refused(&against, &Accepts::ALL).unwrap();
+        let told = refused(&against, Accepts::ALL).unwrap();
         assert!(told.contains("unteaches it") && told.contains("force = true"), "{told}");
         let forced = Awareness { force: true, ..against };
-        assert_eq!((refused(&forced, &Accepts::ALL), forced.contradiction()), (None, Some(Refusal::TaughtAndUntaught)));
+        assert_eq!((refused(&forced, Accepts::ALL), forced.contradiction()), (None, Some(Refusal::TaughtAndUntaught)));
         assert_eq!(subject.contradiction(), None);
     }
 }

@@ -382,7 +382,7 @@ fn a_window_without_another_matches_itself_by_the_bits_of_the_plain_rule() {
     let store = made_store(folder.path(), &table());
     let split = split(&store);
     let loader = |positives, seed| {
-        let loading = PoolLoading { positives, seed, ..LOADING };
+        let loading = PoolLoading { seed, positives, ..LOADING };
         PoolLoader::new(&store, split.pool(), &full_chain(), loading).unwrap()
     };
     let plain = loader(PositiveRule::WINDOW, 3);
