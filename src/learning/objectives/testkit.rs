@@ -330,6 +330,56 @@ fn random_rows_start_at_the_value_that_theory_gives() {
     }
 }
 
+/// A random encoder has all cosines near 1: it starts below independent random rows. So it does once its memory has
+/// seen every window; between the two NPID stands above, as some rows are then random directions and some are not.
+#[test]
+fn a_random_encoder_starts_below_the_value_of_random_rows() {
+    for member in members() {
+        let mut built = member.built(DType::F64);
+        let windows = normals(0, &[POOL as usize, CHANNELS, SAMPLES]);
+        let mut pool = PoolOf { encoder: Arc::clone(&built.encoder), windows: windows.clone() };
+        built.objective.before_epoch(0, &mut pool, &built.parameters).unwrap();
+        let lengths = built.objective.views().lengths(SAMPLES);
+        let Expectation { keys, .. } = member.expects();
+        let batches = POOL as usize / BATCH;
+        for number in 1..=batches + 1 {
+            let first = BATCH * ((number - 1) % batches);
+            let rows: Vec<u32> = (first..first + BATCH).map(|row| row as u32).collect();
+            // Views of the pool's windows: a stretch of each, under noise of its own.
+            let view = |(view, length): (usize, &usize)| {
+                let windows = windows.narrow(0, first, BATCH).unwrap();
+                let windows = windows.narrow(2, view % (SAMPLES - length + 1), *length).unwrap();
+                let noise = normals(100 * number as u32 + view as u32, windows.dims());
+                (&windows + (noise * 0.3).unwrap()).unwrap()
+            };
+            let views: Vec<Tensor> = lengths.iter().enumerate().map(view).collect();
+            let lists = rows_of(&rows, views.len());
+            let (slots, positives) = (rows.clone(), rows);
+            let batch = Batch { views, rows: lists, slots, positives, subject: vec![0; BATCH], target: None };
+            let negatives = rule();
+            let step = Step { number: number as u64, parameters: &built.parameters, negatives: &negatives };
+            let loss = built.objective.loss(&batch, &step).unwrap();
+            if number == 1 || number > batches {
+                assert!(loss.kept > 0, "{}", member.name);
+                let made_of = loss.negatives.as_ref().unwrap();
+                let candidates = (made_of.same_subject + made_of.other_subject) as f64 / loss.kept as f64;
+                let summed = if keys > 1 { keys as f64 } else { 1.0 };
+                let (found, expected) = (self::number(&loss.total) / summed, member.expects().at_random(candidates));
+                // PIRL's one constant Z is set by f, whose cosines are near 1; those of g, another random head, are not.
+                let limit = if member.settings == "form = \"nce\"" && member.name == "pirl" { f64::MAX } else { 1.0 };
+                assert!(found.is_finite() && found < expected + limit, "{}: {found} for {expected}", member.name);
+            }
+            built.objective.after_step(&batch, &loss, &mut built.parameters).unwrap();
+        }
+    }
+}
+
+fn normals(draw: u32, shape: &[usize]) -> Tensor {
+    let mut stream = StreamKey::new(9, Purpose::Synthetic).row(draw).stream();
+    let values: Vec<f64> = (0..shape.iter().product()).map(|_| stream.normal()).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
 #[test]
 fn gradients_agree_with_central_differences() {
     for member in members() {
