@@ -101,9 +101,12 @@ impl PipelineText {
     /// A fault of TOML's syntax, with its place.
     pub fn table(&self) -> Result<ConfigTable<'_>, PipelineError> {
         let mut table = parse_table(&self.text).map_err(|error| self.placed(error))?;
+        let mut laid = ConfigTable::new();
         for given in &self.overrides {
-            lay(&mut table, parse_table(&given.padded).map_err(|error| self.placed(error))?);
+            // Together first: `--set split.k=3 --set split.name=kfold` is one choice, whatever comes first.
+            lay(&mut laid, parse_table(&given.padded).map_err(|error| self.placed(error))?, |_, _| false);
         }
+        lay(&mut table, laid, chooses_another);
         Ok(table)
     }
 
@@ -136,14 +139,27 @@ impl PipelineText {
     }
 }
 
-/// Lays `over` on `table`, table by table; anything else is replaced.
-fn lay<'i>(table: &mut ConfigTable<'i>, over: ConfigTable<'i>) {
+/// Whether `over` names another member of a family than `below`, whose other keys then mean nothing.
+fn chooses_another(below: &ConfigTable<'_>, over: &ConfigTable<'_>) -> bool {
+    let name = |table: &ConfigTable<'_>| {
+        table.get("name").and_then(|name| name.get_ref().as_str()).map(|name| name.replace('_', "-"))
+    };
+    matches!((name(below), name(over)), (Some(below), Some(over)) if below != over)
+}
+
+/// Lays `over` on `table`, table by table; anything else is replaced, and so are tables of which `replaces` says it.
+fn lay<'i>(
+    table: &mut ConfigTable<'i>,
+    over: ConfigTable<'i>,
+    replaces: fn(&ConfigTable<'_>, &ConfigTable<'_>) -> bool,
+) {
     for (key, value) in over {
         if let DeValue::Table(inner) = value.get_ref()
             && let Some(below) = table.get_mut(key.get_ref().as_ref())
             && let DeValue::Table(below) = below.get_mut()
+            && !replaces(below, inner)
         {
-            lay(below, inner.clone());
+            lay(below, inner.clone(), replaces);
             continue;
         }
         table.remove(key.get_ref().as_ref());
@@ -173,6 +189,23 @@ mod tests {
         assert_eq!(table.get("seeds").unwrap().get_ref().as_array().unwrap().len(), 2);
         let corpus = table.get("corpus").unwrap().get_ref().as_table().unwrap();
         assert_eq!(corpus.get("name").unwrap().get_ref().as_str(), Some("mit-bih"));
+    }
+
+    #[test]
+    fn another_member_of_a_family_comes_without_the_keys_of_the_first() {
+        let split = |sets: &[&str]| {
+            let mut text = PipelineText::new("a.toml", "split = { name = \"kfold\", k = 3, order = \"id\" }\n");
+            sets.iter().for_each(|set| text.set(set).unwrap());
+            let table = text.table().unwrap();
+            let split = table.get("split").unwrap().get_ref().as_table().unwrap();
+            let mut keys: Vec<String> = split.keys().map(|key| key.get_ref().to_string()).collect();
+            keys.sort_unstable();
+            keys.join(" ")
+        };
+        assert_eq!(split(&["split={ name = \"shares\" }"]), "name");
+        assert_eq!(split(&["split.test=0.3", "split.name=shares"]), "name test");
+        assert_eq!(split(&["split={ name = \"kfold\", k = 5 }"]), "k name order");
+        assert_eq!(split(&["split.k=5"]), "k name order");
     }
 
     #[test]
