@@ -174,7 +174,7 @@ pub enum PipelineError {
         source: TrainError,
     },
     /// A run without such a classifier.
-    #[error("{}: no classifier `{name}`", folder.display())]
+    #[error("{}: {fault}", folder.display())]
     #[diagnostic(help(
         "name one with --classifier (and --fold, --seed): {known}. `biossl run` and `biossl evaluate` leave them; nearest neighbours, \
          random encoders and the majority are not kept"
@@ -182,8 +182,8 @@ pub enum PipelineError {
     UnknownClassifier {
         /// The run folder.
         folder: PathBuf,
-        /// What was asked for.
-        name: String,
+        /// What was asked for and is not there.
+        fault: String,
         /// Those it has.
         known: String,
     },

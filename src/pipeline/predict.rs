@@ -190,14 +190,14 @@ fn classifier_of(
     (pipeline, fold): (&Pipeline, u16),
 ) -> Result<PathBuf, Error> {
     let known = folder.classifiers()?;
-    let unknown = |name: &str| {
+    let unknown = |fault: String| {
         let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
-        PipelineError::UnknownClassifier { folder: folder.path().to_owned(), name: name.to_owned(), known }
+        PipelineError::UnknownClassifier { folder: folder.path().to_owned(), fault, known }
     };
     let name = match (&request.classifier, known.as_slice()) {
         (Some(name), _) => name,
         (None, [only]) => only,
-        (None, _) => return Err(unknown("(not named)").into()),
+        (None, _) => return Err(unknown(format!("it has {} classifiers, and none is named", known.len())).into()),
     };
     // A way has its own seeds; the first stands where none is named.
     let outsider = Outsider::of(&folder.read_journal()?);
@@ -205,7 +205,7 @@ fn classifier_of(
     let own = arms.into_iter().find(|arm| arm.name == *name).map_or(pipeline.seeds.clone(), |arm| arm.seeds);
     let seed = request.seed.or(own.first().copied()).unwrap_or_default();
     let path = folder.finished_classifier(name, fold, seed)?;
-    path.ok_or_else(|| unknown(&format!("{name}, fold {fold}, seed {seed}")).into())
+    path.ok_or_else(|| unknown(format!("no classifier `{name}`, fold {fold}, seed {seed}")).into())
 }
 
 /// Windows of new recordings, for as long as they are used.

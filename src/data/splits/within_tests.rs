@@ -486,5 +486,28 @@ mod laws {
                 prop_assert!(split.proof().roles.test.subjects.contains(id));
             }
         }
+
+        #[test]
+        fn windows_are_near_a_pool_that_read_a_sample_within_the_gap(table in tables(), test in 0.05_f64..0.9) {
+            let pool = drawn("within-time", "validation = 0.05", &table, &SPEC);
+            let other = drawn("within-time", &format!("validation = 0.09\ntest = {test}"), &table, &SPEC);
+            prop_assume!(pool.is_ok() && other.is_ok());
+            let (pool, other) = (pool.unwrap(), other.unwrap());
+            let seen = read(&table, pool.pool().rows(), |i| pool.pool().reach(i));
+            let near = |rows: &[u32], reach: &dyn Fn(usize) -> crate::data::splits::Reach| {
+                let read_near = |(index, row): (usize, &u32)| {
+                    let (row, reach) = (&table.rows[*row as usize], reach(index));
+                    let end = (row.start + i64::from(row.trial_samples.max(22)))
+                        .max(row.start + i64::from(row.trial_samples + reach.right));
+                    let (first, last) = (row.start - i64::from(reach.left) - 100, end + 100 - 1);
+                    seen.range((row.recording, first)..=(row.recording, last)).next().is_some()
+                };
+                rows.iter().enumerate().filter(|window| read_near(*window)).count()
+            };
+            let expected = near(other.validation().rows(), &|i| other.validation().reach(i))
+                + near(other.test.rows(), &|i| other.test.reach(i));
+            prop_assert_eq!(nearness(&table, &pool, &other).windows, expected);
+            prop_assert_eq!(nearness(&table, &pool, &pool).windows, 0);
+        }
     }
 }
