@@ -41,12 +41,11 @@ impl Embed {
     pub(super) fn run(&self, global: &Global, watch: &Watch) -> Result<u8, Failure> {
         let pipeline = self.request.read(global)?;
         let means = request::means(global, watch)?;
-        let source = match &self.checkpoint {
-            Some(file) => EncoderSource::File(file.clone()),
-            None => {
-                let part = request::part(self.fold, self.subject.as_ref());
-                EncoderSource::Arm { arm: self.arm.clone(), part }
-            }
+        let source = if let Some(file) = &self.checkpoint {
+            EncoderSource::File(file.clone())
+        } else {
+            let part = request::part(self.fold, self.subject.as_ref());
+            EncoderSource::Arm { arm: self.arm.clone(), part }
         };
         let embedded = embed_store(&pipeline, &source, &self.to, &means)?;
         output::print(global.form(), &embedded).map_err(Failure::stdout)?;

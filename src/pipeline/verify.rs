@@ -246,7 +246,7 @@ impl Verifier {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
                 let left_out = proofs.last().map_or_else(Vec::new, |proof| proof.left_out.clone());
                 let costs = if self.outsider.is_some() { Vec::new() } else { recounted(pipeline, proofs)? };
-                Evaluated { scope, left_out, costs, ..counted }
+                Evaluated { costs, scope, left_out, ..counted }
             }
             Err(error) => {
                 self.note("predictions.csv", error.to_string(), "predictions that can be counted");
