@@ -22,6 +22,9 @@ const OBJECTIVE: &str = "objective";
 /// The end of an arm's name whose parts contradict each other: it stands beside every number of it.
 const FORCED: &str = "-forced";
 
+/// An objective that arms share.
+pub(super) type SharedObjective = Arc<Chosen<dyn ObjectiveConfig>>;
+
 /// One arm of a comparison.
 pub struct Arm {
     /// The word in tables.
@@ -75,7 +78,7 @@ impl Arms<'_, '_, '_> {
     /// # Errors
     /// An unknown name or key, a senseless number, two arms of one name, arms that the scope does not bear: each with its
     /// place.
-    pub(super) fn read(&self) -> Result<(Arc<Chosen<dyn ObjectiveConfig>>, Vec<Arm>), ConfigError> {
+    pub(super) fn read(&self) -> Result<(SharedObjective, Vec<Arm>), ConfigError> {
         let chosen = self.sections.choose(OBJECTIVE, &OBJECTIVES, self.kind, Some("sacl"))?;
         let objective = self.checked(chosen, self.sections.value(OBJECTIVE))?;
         let arms = self.arms(&objective)?;
@@ -84,7 +87,7 @@ impl Arms<'_, '_, '_> {
     }
 
     /// `awareness` is the settings of one arm, or `arms`, a list of presets and settings.
-    fn arms(&self, shared: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Vec<Arm>, ConfigError> {
+    fn arms(&self, shared: &SharedObjective) -> Result<Vec<Arm>, ConfigError> {
         let Some(section) = self.sections.value("awareness") else {
             return Ok(vec![self.preset(Preset::Base, shared)]);
         };
@@ -123,7 +126,7 @@ impl Arms<'_, '_, '_> {
         Ok(arms)
     }
 
-    fn item(&self, item: &ConfigValue<'_>, shared: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Arm, ConfigError> {
+    fn item(&self, item: &ConfigValue<'_>, shared: &SharedObjective) -> Result<Arm, ConfigError> {
         match item.get_ref() {
             DeValue::String(word) => {
                 let names = Preset::ALL.map(Preset::name);
@@ -150,12 +153,12 @@ impl Arms<'_, '_, '_> {
         }
     }
 
-    fn preset(&self, preset: Preset, objective: &Arc<Chosen<dyn ObjectiveConfig>>) -> Arm {
+    fn preset(&self, preset: Preset, objective: &SharedObjective) -> Arm {
         let (name, awareness) = (preset.name().to_owned(), preset.awareness(self.kind));
         Arm { name, awareness, objective: Arc::clone(objective) }
     }
 
-    fn arm(&self, table: &ConfigTable<'_>, objective: &Arc<Chosen<dyn ObjectiveConfig>>) -> Result<Arm, ConfigError> {
+    fn arm(&self, table: &ConfigTable<'_>, objective: &SharedObjective) -> Result<Arm, ConfigError> {
         let mut keys: DeTable<'_> = table.clone();
         let given = keys.remove("name");
         let awareness = Awareness::read(self.kind, &keys)?;
@@ -173,7 +176,7 @@ impl Arms<'_, '_, '_> {
         &self,
         chosen: Chosen<dyn ObjectiveConfig>,
         given: Option<&ConfigValue<'_>>,
-    ) -> Result<Arc<Chosen<dyn ObjectiveConfig>>, ConfigError> {
+    ) -> Result<SharedObjective, ConfigError> {
         chosen.choice.check().map_err(|error| {
             let key = if let ObjectiveError::Setting { key, .. } = &error { key } else { "" };
             let place = given

@@ -195,7 +195,9 @@ mod tests {
     fn another_member_of_a_family_comes_without_the_keys_of_the_first() {
         let split = |sets: &[&str]| {
             let mut text = PipelineText::new("a.toml", "split = { name = \"kfold\", k = 3, order = \"id\" }\n");
-            sets.iter().for_each(|set| text.set(set).unwrap());
+            for set in sets {
+                text.set(set).unwrap();
+            }
             let table = text.table().unwrap();
             let split = table.get("split").unwrap().get_ref().as_table().unwrap();
             let mut keys: Vec<String> = split.keys().map(|key| key.get_ref().to_string()).collect();

@@ -60,7 +60,9 @@ pub(super) fn ways(
         return Err(ConfigError::at(section.span(), message).with_help(help));
     }
     if seeds.replaced {
-        ways.iter_mut().for_each(|way| way.seeds = None);
+        for way in &mut ways {
+            way.seeds = None;
+        }
     }
     Ok(ways)
 }

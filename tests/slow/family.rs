@@ -56,9 +56,10 @@ pub(crate) fn learns_its_own_task(name: &str, corpus: &Corpus, untrained: &Learn
 /// [`ln_chance_within`], as they are compared with each other only.
 fn learns_from_one_person(name: &str, corpus: &Corpus, objective: &str) -> String {
     // One person's windows are too few to fill a queue first.
-    let objective = match objective.contains("moco") {
-        true => format!("{objective}\nin_batch = \"always\""),
-        false => objective.replace("queue = 512\n", ""),
+    let objective = if objective.contains("moco") {
+        format!("{objective}\nin_batch = \"always\"")
+    } else {
+        objective.replace("queue = 512\n", "")
     };
     let settings = PretrainSettings { steps: Some(100), scope: Scope::PerSubject, ..Corpus::pinned() };
     let (mut found, mut before, mut all) = (0, 0, 0);
