@@ -239,7 +239,10 @@ impl Evaluated {
             return Ok(());
         }
         let columns = self.columns();
-        writeln!(f, "\nmedian over seeds [least, greatest]:")?;
+        writeln!(
+            f,
+            "\nmedian over seeds [least, greatest]; one seed has no range, (k of n): undefined in the others:"
+        )?;
         let mut lines = vec![self.first_cells("arm", "seeds")];
         lines[0].extend(columns.iter().map(|column| column.head.clone()));
         for arm in self.arms() {
@@ -250,7 +253,8 @@ impl Evaluated {
                         && score.class.as_deref() == column.class
                         && score.seed.is_some()
                 };
-                line.push(spread(self.scores.iter().filter(mine).filter_map(|score| score.value).collect()));
+                let values: Vec<Option<f64>> = self.scores.iter().filter(mine).map(|score| score.value).collect();
+                line.push(spread(&values));
             }
             lines.push(line);
         }
@@ -265,7 +269,7 @@ impl Evaluated {
                 subjects.push((&person.subject, person.windows));
             }
         }
-        writeln!(f, "\naccuracy by person{}:", if self.seeds.len() > 1 { " (mean over seeds)" } else { "" })?;
+        writeln!(f, "\naccuracy by person{}:", if self.seeds.len() > 1 { " (mean over an arm's seeds)" } else { "" })?;
         let mut lines = vec![vec!["person".to_owned(), "windows".to_owned()]];
         lines[0].extend(arms.iter().map(|arm| (*arm).to_owned()));
         for (subject, windows) in subjects {
@@ -454,15 +458,17 @@ fn cell(score: &Score, interval: bool) -> String {
     text
 }
 
-/// Median, least and greatest of the seeds that have a value; of one seed its value.
-fn spread(mut values: Vec<f64>) -> String {
+/// Median, least and greatest over seeds; of one seed its value. Where some are undefined, how many are not.
+fn spread(all: &[Option<f64>]) -> String {
+    let mut values: Vec<f64> = all.iter().flatten().copied().collect();
     values.sort_by(f64::total_cmp);
     let (Some(least), Some(greatest)) = (values.first(), values.last()) else { return number(None) };
+    let few = if values.len() < all.len() { format!(" ({} of {})", values.len(), all.len()) } else { String::new() };
     if values.len() == 1 {
-        return format!("{least:.3}");
+        return format!("{least:.3}{few}");
     }
     let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
-    format!("{median:.3} [{least:.3}, {greatest:.3}]")
+    format!("{median:.3} [{least:.3}, {greatest:.3}]{few}")
 }
 
 fn number(value: Option<f64>) -> String {
@@ -509,6 +515,14 @@ mod tests {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write_aligned(f, &self.0)
         }
+    }
+
+    #[test]
+    fn a_spread_says_how_many_seeds_have_a_value() {
+        assert_eq!(spread(&[Some(0.25), Some(1.0), Some(0.5)]), "0.500 [0.250, 1.000]");
+        assert_eq!(spread(&[Some(0.25), None, Some(0.5)]), "0.375 [0.250, 0.500] (2 of 3)");
+        assert_eq!([spread(&[None, Some(0.5)]), spread(&[Some(0.5)])], ["0.500 (1 of 2)", "0.500"]);
+        assert_eq!([spread(&[None, None]), spread(&[])], ["-", "-"]);
     }
 
     #[test]
