@@ -3,7 +3,8 @@
 use crate::data::splits::Proof;
 use crate::error::Error;
 use crate::judging::evaluate::ArmCost;
-use crate::learning::train::{PoolSize, PretrainPlan, rehearse};
+use crate::learning::objectives::Passes;
+use crate::learning::train::{PoolSize, PretrainOrder, PretrainPlan, TrainError, passes, rehearse};
 
 use super::parse::{Pipeline, window_samples};
 
@@ -12,6 +13,14 @@ use super::parse::{Pipeline, window_samples};
 /// # Errors
 /// An arm that could not be trained on the smallest or the largest pool.
 pub(super) fn costs(pipeline: &Pipeline, pools: &[PoolSize]) -> Result<Vec<ArmCost>, Error> {
+    counted(pipeline, pools, rehearse)
+}
+
+fn counted(
+    pipeline: &Pipeline,
+    pools: &[PoolSize],
+    passes_of: impl Fn(&PretrainOrder<'_>, PoolSize) -> Result<Passes, TrainError>,
+) -> Result<Vec<ArmCost>, Error> {
     let seed = pipeline.seeds.first().copied().unwrap_or_default();
     let by_size = |size: &&PoolSize| (size.n_windows, size.n_subjects);
     let (smallest, largest) = (pools.iter().min_by_key(by_size), pools.iter().max_by_key(by_size));
@@ -19,10 +28,10 @@ pub(super) fn costs(pipeline: &Pipeline, pools: &[PoolSize]) -> Result<Vec<ArmCo
     for arm in &pipeline.arms {
         let order = arm.order(pipeline, seed);
         let edges = smallest.iter().chain(&largest);
-        let passes = edges.map(|size| rehearse(&order, **size)).collect::<Result<Vec<_>, _>>()?;
+        let found = edges.map(|size| passes_of(&order, **size)).collect::<Result<Vec<_>, _>>()?;
         let mut cost =
             ArmCost { arm: arm.name.clone(), objective: arm.objective.name.to_owned(), ..Default::default() };
-        for (size, passes) in pools.iter().zip(passes.iter().cycle()) {
+        for (size, passes) in pools.iter().zip(found.iter().cycle()) {
             let PretrainPlan { batch, course } = pipeline.train.plan(size.n_windows)?;
             let (updates, n_seeds) = (course.steps, pipeline.seeds.len() as u64);
             let windows = updates * batch as u64;
@@ -38,10 +47,10 @@ pub(super) fn costs(pipeline: &Pipeline, pools: &[PoolSize]) -> Result<Vec<ArmCo
     Ok(costs)
 }
 
-/// The same from the proofs of a run that is finished.
+/// The same from the proofs of a run that is finished, on whatever machine: what its pretraining kept is not set up.
 ///
 /// # Errors
-/// As [`costs`].
+/// An arm that could not have been trained.
 pub(super) fn recounted(pipeline: &Pipeline, proofs: &[Proof]) -> Result<Vec<ArmCost>, Error> {
     let samples = window_samples(&pipeline.recipe, pipeline.corpus.choice.as_ref());
     let size = |proof: &Proof| PoolSize {
@@ -51,7 +60,7 @@ pub(super) fn recounted(pipeline: &Pipeline, proofs: &[Proof]) -> Result<Vec<Arm
         n_windows: proof.pool.windows,
         n_subjects: proof.pool.subjects.len(),
     };
-    costs(pipeline, &proofs.iter().map(size).collect::<Vec<_>>())
+    counted(pipeline, &proofs.iter().map(size).collect::<Vec<_>>(), passes)
 }
 
 #[cfg(test)]

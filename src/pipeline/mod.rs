@@ -17,6 +17,7 @@ mod pace;
 mod parse;
 mod predict;
 mod prepare;
+mod recorded;
 mod scope;
 mod section;
 mod stages;

@@ -196,7 +196,7 @@ impl Pipeline {
             "train": self.train,
             "outside": self.outside,
             "downstream": self.downstream.iter().map(Way::resolved).collect::<Value>(),
-            "evaluate": self.evaluate,
+            "evaluate": self.evaluate.resolved(),
         });
         without_absent(settings)
     }
@@ -386,6 +386,10 @@ mod tests {
         let hash = |sets: &[&str]| parse("", sets).unwrap().hash();
         assert_eq!(hash(&[]), hash(&["folder=elsewhere", "store=elsewhere.h5", "preprocess.order=4"]));
         assert_ne!(hash(&[]), hash(&["preprocess.order=2"]));
+        // A question that is asked by default leaves earlier hashes as they are.
+        assert_eq!(hash(&[]), hash(&["evaluate.identity=true"]));
+        assert_ne!(hash(&[]), hash(&["evaluate.identity=false"]));
+        assert!(parse("", &[]).unwrap().resolved()["evaluate"].get("identity").is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::base::{Differences, Digest};
 use crate::data::splits::{PoolSpan, Proof, Reading, Role, Split, TestLedger, Train};
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::judging::evaluate::{Ballots, Counting, Evaluated, Score};
+use crate::judging::evaluate::{ArmEffort, Ballots, Counting, Evaluated, Record, Score};
 use crate::learning::train::{Checkpoint, Checkpoints, PoolRecord};
 use crate::numerics::metrics::Classes;
 use crate::runs::{PredictionTable, RunFolder};
@@ -24,6 +24,7 @@ use super::compare::{overlap_of, rate_hz, readings};
 use super::costs::recounted;
 use super::outside::Outsider;
 use super::parse::Pipeline;
+use super::recorded::{Expected, Recorded};
 use super::scope::Drawn;
 use super::{PipelineError, PipelineText};
 
@@ -52,8 +53,9 @@ pub struct Verified {
 /// Checks a run. `store` stands in for the place that the run's pipeline names.
 ///
 /// # Errors
-/// A folder that is no run or of one that is not finished, or a file of it that cannot be read at all. What can be read and does not agree is no
-/// error, but a line of the result.
+/// A folder that is no run or of one that is not finished; a journal, proofs, predictions or an evaluation that cannot be
+/// read at all. What can be read and does not agree is no error, but a line of the result, and so is what cannot be
+/// looked at further on.
 pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
     let folder = RunFolder::open(run)?;
     // A lost file of a finished run is another matter: that is told as any change is.
@@ -131,13 +133,43 @@ impl Verifier {
         self.roles(&proofs);
         self.predictions(&table, &proofs);
         self.outsider = Outsider::of(&journal);
-        self.numbers(pipeline, &proofs, &table, &evaluated)?;
-        self.choices(&evaluated, &journal);
+        let recorded = self.recorded(pipeline, &proofs, &journal);
+        let done = self.numbers(pipeline, &proofs, (&table, &recorded), &evaluated);
+        self.or_note("evaluation.json, scores.json", done);
+        self.choices(&recorded.efforts, &journal);
         if self.outsider.is_none() {
-            self.pools(pipeline, &proofs)?;
+            let done = self.pools(pipeline, &proofs);
+            self.or_note("checkpoints", done);
         }
-        self.ledger(pipeline, &proofs, &of("test"))?;
-        self.store(pipeline, &proofs, &table, &of("end"))
+        let done = self.ledger(pipeline, &proofs, &of("test"));
+        self.or_note("the ledger of test readings", done);
+        let done = self.store(pipeline, &proofs, &table, &of("end"));
+        self.or_note(&pipeline.store.display().to_string(), done);
+        Ok(())
+    }
+
+    /// What cannot be looked at is a line, too: what else was found is not lost by it.
+    fn or_note(&mut self, place: &str, done: Result<(), Error>) {
+        if let Err(error) = done {
+            self.note(place, error.to_string(), "something that can be looked at");
+        }
+    }
+
+    /// What the journal has of choices, costs and who was known, for all that pipeline and proofs make judging write.
+    fn recorded(&mut self, pipeline: &Pipeline, proofs: &[Proof], journal: &[Entry]) -> Recorded {
+        let outside = self.outsider.as_ref().map(|outsider| outsider.arm.as_str());
+        let own = pipeline.arms.iter().map(|arm| arm.name.as_str());
+        let encoders: Vec<&str> = outside.map_or_else(|| own.collect(), |arm| vec![arm]);
+        let (arms, identity) = (pipeline.judged_names(outside), pipeline.evaluate.identity());
+        let seeds = &pipeline.seeds;
+        let mut found = Recorded::of(&Expected { journal, proofs, seeds, arms: &arms, encoders: &encoders, identity });
+        self.disagreements.append(&mut found.disagreements);
+        self.looked_at(format!(
+            "journal.jsonl: {} readings of the test and {} counts of who was known, for every arm, seed and fold",
+            found.efforts.len(),
+            found.identity.len()
+        ));
+        found
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline, begun: &[&Entry], proofs: &[Proof]) {
@@ -221,7 +253,7 @@ impl Verifier {
         &mut self,
         pipeline: &Pipeline,
         proofs: &[Proof],
-        table: &PredictionTable,
+        (table, recorded): (&PredictionTable, &Recorded),
         stored: &Evaluated,
     ) -> Result<(), Error> {
         let readings = readings(&self.folder)?;
@@ -239,13 +271,20 @@ impl Verifier {
             // Of a store that is gone, which is told of below, the names cannot be checked.
             failed: &failed,
         };
+        // Nothing that is checked is taken from where it is checked.
+        let Recorded { efforts, identity, left_out: identity_left_out, .. } = recorded;
+        let record = Record { efforts, identity, identity_left_out };
         let counted = Ballots::read(table, &classes, &readings)
-            .and_then(|ballots| Evaluated::count(&ballots, &stored.record(), &counting));
+            .and_then(|ballots| Evaluated::count(&ballots, &record, &counting));
         let counted = match counted {
             Ok(counted) => {
                 let scope = proofs.last().map_or(counted.scope, |proof| proof.scope);
                 let left_out = proofs.last().map_or_else(Vec::new, |proof| proof.left_out.clone());
-                let costs = if self.outsider.is_some() { Vec::new() } else { recounted(pipeline, proofs)? };
+                let costs = if self.outsider.is_some() { Ok(Vec::new()) } else { recounted(pipeline, proofs) };
+                let costs = costs.unwrap_or_else(|error| {
+                    self.note("evaluation.json: costs", error.to_string(), "costs that can be counted");
+                    stored.costs.clone()
+                });
                 Evaluated { costs, scope, left_out, ..counted }
             }
             Err(error) => {
@@ -270,39 +309,36 @@ impl Verifier {
             counted.comparisons.len()
         ));
         self.looked_at(format!(
-            "evaluation.json: {} answers to who it is counted anew from {} counts of persons",
+            "evaluation.json: {} answers to who it is counted anew from {} counts of persons in the journal",
             counted.identity.len(),
             counted.identity_counts.len()
         ));
         Ok(())
     }
 
-    /// What was chosen on validation people stands in the journal with the same words and costs.
-    fn choices(&mut self, evaluated: &Evaluated, journal: &[Entry]) {
-        for effort in &evaluated.efforts {
+    /// What was chosen on validation people is in the words of the choice, and was paid for by a training.
+    fn choices(&mut self, efforts: &[ArmEffort], journal: &[Entry]) {
+        for effort in efforts {
             let key = Some((effort.arm.clone(), effort.seed, effort.fold));
-            let place = format!("evaluation.json: {}, seed {}, fold {}", effort.arm, effort.seed, effort.fold);
-            let mine: Vec<&Entry> = journal.iter().filter(|entry| whose(entry) == key).collect();
-            let chosen =
-                mine.iter().find(|entry| word(entry, "event") == "test").map_or("", |entry| word(entry, "choice"));
-            self.same(&format!("{place}, choice"), &effort.choice, chosen);
+            let place = format!("journal.jsonl: {}, seed {}, fold {}", effort.arm, effort.seed, effort.fold);
             if let Some(validation) = effort.validation.filter(|_| effort.choice.contains(", validation ")) {
                 let printed = format!("{validation:.4}");
                 let said = effort.choice.rsplit(' ').next().unwrap_or_default();
                 self.same(&format!("{place}, validation"), &printed, said);
             }
+            let trained = |entry: &&Entry| ["fine-tune", "end-to-end"].contains(&word(entry, "event"));
+            let trainings: Vec<&Entry> = journal.iter().filter(trained).filter(|entry| whose(entry) == key).collect();
             let number = |entry: &Entry, key: &str| entry.get(key).and_then(Value::as_u64);
-            let cost = (Some(effort.effort.updates), Some(effort.effort.windows));
-            let paid = mine.iter().any(|entry| (number(entry, "updates"), number(entry, "windows")) == cost);
-            if effort.effort.updates > 0 && !paid {
-                let found = format!("{} updates, {} windows", effort.effort.updates, effort.effort.windows);
+            let (updates, windows) = (effort.effort.updates, effort.effort.windows);
+            let cost = (Some(updates), Some(windows));
+            let paid = trainings.iter().any(|entry| (number(entry, "updates"), number(entry, "windows")) == cost);
+            let free = trainings.is_empty() && (updates, windows) == (0, 0);
+            if !paid && !free {
+                let found = format!("{updates} updates, {windows} windows");
                 self.note(place, found, "a training in the journal with these");
             }
         }
-        self.looked_at(format!(
-            "journal.jsonl: {} choices on validation people and their costs",
-            evaluated.efforts.len()
-        ));
+        self.looked_at(format!("journal.jsonl: {} choices on validation people and their costs", efforts.len()));
     }
 
     /// No encoder saw a person of validation or test.
@@ -475,6 +511,13 @@ fn named(evaluated: &Evaluated, key: &str) -> String {
         ("identity", Some(index)) => {
             evaluated.identity.get(index).map(|one| format!("{}, {}, {}", one.encoder, one.probe, one.crowd.name()))
         }
+        ("efforts", Some(index)) => {
+            evaluated.efforts.get(index).map(|one| format!("{}, seed {}, fold {}", one.arm, one.seed, one.fold))
+        }
+        ("identity_counts", Some(index)) => evaluated
+            .identity_counts
+            .get(index)
+            .map(|one| format!("{}, {}, {}", one.encoder, one.crowd.name(), one.subject)),
         _ => None,
     };
     of.map_or_else(|| key.to_owned(), |of| format!("{key} ({of})"))

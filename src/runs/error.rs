@@ -60,6 +60,20 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of the run that another version of this program wrote.
+    #[error("{}: form {found}, this version reads {expected}", path.display())]
+    #[diagnostic(help(
+        "an earlier version judged this run (those of the first say form 0): judge it again with `biossl run` and \
+         --resume, the encoders stay as they are; a later one reads its own"
+    ))]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
     /// A file of the run is not what it should be.
     #[error("{}, line {line}: {message}", path.display())]
     #[diagnostic(help("the file was changed or cut after the run wrote it"))]

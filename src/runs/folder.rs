@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::base::{AppendFile, Claim, LockFile, sweep_partials, write_atomically};
@@ -35,6 +35,24 @@ const NOT_SEALED: [&str; 2] = [MANIFEST, LOCK];
 
 /// Written into every line of the list of commands; raised when its form changes.
 const COMMANDS_SCHEMA: u32 = 1;
+
+/// Stands in the evaluation; raised when its form changes.
+const EVALUATION_SCHEMA: u32 = 2;
+
+/// An evaluation with its version before its own keys.
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    schema: u32,
+    #[serde(flatten)]
+    evaluation: &'a T,
+}
+
+/// The version of a file, before the rest is understood; those of the first versions have none.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default)]
+    schema: u32,
+}
 
 /// What to do about a run that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -318,14 +336,19 @@ impl RunFolder {
     /// # Errors
     /// As [`Self::write_pipeline`].
     pub fn write_evaluation<T: Serialize>(&self, evaluation: &T) -> Result<(), RunError> {
-        self.write_json(EVALUATION, evaluation)
+        self.write_json(EVALUATION, &Versioned { schema: EVALUATION_SCHEMA, evaluation })
     }
 
     /// Reads back what judging found.
     ///
     /// # Errors
-    /// As [`Self::read_pipeline`], or a file of another form.
+    /// As [`Self::read_pipeline`]; a file of another form, or of another version of this program.
     pub fn read_evaluation<T: DeserializeOwned>(&self) -> Result<T, RunError> {
+        let Version { schema } = self.read_json(EVALUATION)?;
+        if schema != EVALUATION_SCHEMA {
+            let path = self.path.join(EVALUATION);
+            return Err(RunError::OtherSchema { path, found: schema, expected: EVALUATION_SCHEMA });
+        }
         self.read_json(EVALUATION)
     }
 
@@ -429,6 +452,22 @@ mod tests {
         assert_eq!(create(Existing::Resume).unwrap().read_scores::<f64>().unwrap(), [1.5]);
         assert_eq!(std::fs::read_to_string(path.join(COMMANDS)).unwrap().lines().count(), 2);
         assert!(create(Existing::Overwrite).unwrap().read_scores::<f64>().is_err());
+    }
+
+    #[test]
+    fn an_evaluation_of_an_earlier_version_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = made(folder.path());
+        let evaluation = std::collections::BTreeMap::from([("n_windows".to_owned(), 7)]);
+        run.write_evaluation(&evaluation).unwrap();
+        let mut read: std::collections::BTreeMap<String, i32> = run.read_evaluation().unwrap();
+        assert_eq!(read.remove("schema"), Some(EVALUATION_SCHEMA as i32));
+        assert_eq!(read, evaluation);
+        run.write_json(EVALUATION, &evaluation).unwrap();
+        let error = run.read_evaluation::<std::collections::BTreeMap<String, i32>>().unwrap_err();
+        assert!(matches!(error, RunError::OtherSchema { found: 0, expected: EVALUATION_SCHEMA, .. }), "{error}");
+        let help = miette::Diagnostic::help(&error).unwrap().to_string();
+        assert!(error.to_string().contains("evaluation.json") && help.contains("--resume"), "{error}: {help}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Journal {
         self.append(line(event, entry))
     }
 
-    /// The same for an entry that a resumed run makes again, told by its event and its arm, fold, seed and rate: it
+    /// The same for an entry that a resumed run makes again, told by its event and its arm, fold, seed, crowd and rate: it
     /// takes the place of the one that the interrupted run made, so that both journals have the same lines. One that
     /// says the same stays as it is, with its time.
     ///
@@ -149,8 +149,8 @@ pub(super) fn entries(path: &Path) -> Result<Vec<Map<String, Value>>, RunError> 
 }
 
 /// What tells one entry of a run from another.
-fn identity(entry: &Map<String, Value>) -> [Option<&Value>; 8] {
-    ["event", "arm", "fold", "seed", "learning_rate", "weight_decay", "tau", "step"].map(|key| entry.get(key))
+fn identity(entry: &Map<String, Value>) -> [Option<&Value>; 9] {
+    ["event", "arm", "fold", "seed", "crowd", "learning_rate", "weight_decay", "tau", "step"].map(|key| entry.get(key))
 }
 
 #[cfg(test)]

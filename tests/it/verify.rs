@@ -1,5 +1,6 @@
 //! A run says what its files say: `verify` finds every change, `compare` compares the same people only.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use biossl::pipeline::{Verified, verify};
@@ -122,8 +123,136 @@ fn one_digit_is_found() {
     evaluation(&|all| other(&mut all["identity_counts"][2]["two_layer"])).refused("(random, two-layer, pool)");
     evaluation(&|all| all["matrices"][0]["cells"][0][0] = 7.into()).refused("evaluation.json: matrices[0].cells");
     evaluation(&|all| digit(&mut all["efforts"][1]["validation"])).refused("validation");
-    evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json");
+    evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json: efforts[4].updates");
     evaluation(&|all| all["costs"][1]["windows"] = 3.into()).refused("evaluation.json: costs[1].windows");
+}
+
+/// A list of the evaluation, changed.
+fn list(all: &mut Value, key: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    change(all[key].as_array_mut().unwrap());
+}
+
+#[test]
+fn what_was_recorded_beside_the_predictions_is_not_believed_to_itself() {
+    let evaluation = |change: &dyn Fn(&mut Value)| Changed::new().json("evaluation.json", change);
+    let both = ["identity", "identity_counts"];
+    evaluation(&|all| both.iter().for_each(|key| list(all, key, Vec::clear))).refused("evaluation.json: identity");
+    evaluation(&|all| {
+        both.iter().for_each(|key| list(all, key, |rows| rows.retain(|row| row["crowd"] != "unseen")));
+    })
+    .refused("evaluation.json: identity_counts");
+    evaluation(&|all| {
+        let other = |row: &mut Value| {
+            let word = if row["crowd"] == "pool" { "unseen" } else { "pool" };
+            row["crowd"] = word.into();
+        };
+        both.iter().for_each(|key| list(all, key, |rows| rows.iter_mut().for_each(other)));
+    })
+    .refused("evaluation.json: identity_counts[0]");
+    evaluation(&|all| list(all, "identity_left_out", |people| people.push("S001".into())))
+        .refused("evaluation.json: identity_left_out");
+    evaluation(&|all| list(all, "efforts", Vec::clear)).refused("evaluation.json: efforts");
+    evaluation(&|all| {
+        list(all, "efforts", |efforts| {
+            for effort in efforts {
+                (effort["updates"], effort["windows"]) = (0.into(), 0.into());
+            }
+        });
+    })
+    .refused("updates (base-fine-tune, seed 1, fold 0)");
+    evaluation(&|all| all["efforts"][1]["tried"] = 999.into()).refused("evaluation.json: efforts[1].tried");
+}
+
+#[test]
+fn what_the_journal_must_have_of_choices_and_identity_follows_from_pipeline_and_proofs() {
+    let lines = |keep: &dyn Fn(&Value) -> bool, change: &dyn Fn(&mut Value)| {
+        Changed::new().text("journal.jsonl", |text| {
+            let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let entries = entries.filter(|entry| keep(entry)).map(|mut entry| {
+                change(&mut entry);
+                entry
+            });
+            entries.map(|entry| format!("{entry}\n")).collect()
+        })
+    };
+    let of = |entry: &Value, event: &str| entry["event"] == event;
+    lines(&|entry| !of(entry, "identity"), &|_| {})
+        .json("evaluation.json", |all| {
+            ["identity", "identity_counts"].iter().for_each(|key| list(all, key, Vec::clear))
+        })
+        .refused("journal.jsonl: identity of random, pool, seed 1, fold 0");
+    lines(&|entry| !(of(entry, "identity") && entry["crowd"] == "unseen" && entry["arm"] == "base"), &|_| {})
+        .refused("journal.jsonl: identity of base, unseen, seed 1, fold 0");
+    lines(&|_| true, &|entry| {
+        if of(entry, "identity") {
+            list(entry, "known", |people| drop(people.pop()));
+        }
+    })
+    .refused("journal.jsonl: identity of random, pool");
+    lines(&|_| true, &|entry| {
+        if of(entry, "identity") && entry["arm"] == "base" {
+            let windows = entry["known"][0]["windows"].as_u64().unwrap();
+            entry["known"][0]["windows"] = (windows + 1).into();
+        }
+    })
+    .refused("journal.jsonl: identity of base, pool");
+    lines(&|entry| !(of(entry, "test") && entry["arm"] == "base-linear"), &|_| {})
+        .refused("journal.jsonl: `test` of base-linear, seed 1, fold 0");
+    // A training that is said to have cost nothing.
+    lines(&|_| true, &|entry| {
+        if of(entry, "test") && entry["arm"] == "end-to-end" {
+            (entry["updates"], entry["windows"]) = (0.into(), 0.into());
+        }
+    })
+    .refused("journal.jsonl: end-to-end, seed 1, fold 0");
+}
+
+#[test]
+fn an_evaluation_of_an_earlier_version_is_told_as_such() {
+    let changed = Changed::new().json("evaluation.json", |all| drop(all.as_object_mut().unwrap().remove("schema")));
+    let output = biossl(&["verify", &changed.run().display().to_string()]);
+    let message = stderr(&output);
+    assert!(message.contains("an earlier version judged this run") && message.contains("--resume"), "{message}");
+}
+
+#[test]
+fn each_crowd_is_the_people_of_the_proof_and_random_stands_in_every_one() {
+    let run = RunFolder::open(&tiny_run().join("run")).unwrap();
+    let (proofs, evaluation): (Vec<Value>, Value) = (run.read_splits().unwrap(), run.read_evaluation().unwrap());
+    let counts = evaluation["identity_counts"].as_array().unwrap();
+    let left_out = &evaluation["identity_left_out"];
+    let people = |role: &Value| -> Vec<String> {
+        role["subjects"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    let mut n = 0;
+    for proof in &proofs {
+        let unseen = [people(&proof["roles"]["validation"]), people(&proof["roles"]["test"])].concat();
+        for (crowd, everybody) in [("pool", people(&proof["pool"])), ("unseen", unseen)] {
+            let expected: BTreeSet<String> = everybody
+                .into_iter()
+                .filter(|id| !left_out.as_array().unwrap().contains(&id.as_str().into()))
+                .collect();
+            assert!(expected.len() > 1, "{crowd}");
+            let mut windows = BTreeSet::new();
+            for encoder in ["random", "base", "subject-invariant"] {
+                let mine: Vec<&Value> = counts
+                    .iter()
+                    .filter(|count| {
+                        (&count["encoder"], &count["crowd"], &count["fold"])
+                            == (&encoder.into(), &crowd.into(), &proof["fold"])
+                            && count["seed"] == 1
+                    })
+                    .collect();
+                let asked: BTreeSet<String> =
+                    mine.iter().map(|count| count["subject"].as_str().unwrap().to_owned()).collect();
+                assert_eq!((&asked, mine.len()), (&expected, expected.len()), "{encoder}, {crowd}");
+                windows.extend(mine.iter().map(|count| count["windows"].as_u64().unwrap()));
+                n += mine.len();
+            }
+            assert_eq!(windows.len(), 1, "as many for everybody: {windows:?}");
+        }
+    }
+    assert_eq!(n, counts.len(), "nobody else is asked about");
 }
 
 #[test]

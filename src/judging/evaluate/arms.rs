@@ -22,8 +22,8 @@ pub struct ArmName {
     pub seeds: Vec<u64>,
 }
 
-/// All lines of a pipeline's table, in their order. Every way has its own seeds: the random encoder is judged in each way
-/// that leaves encoders as they are with the way's seeds, and training from a random start has those of fine-tuning.
+/// All lines of a pipeline's table, in their order. Every way has its own seeds: the random encoder is judged with them
+/// in each way that leaves encoders as they are, and training from a random start has those of fine-tuning.
 pub fn arm_names(encoders: &[&str], ways: &[Way], (settings, all_seeds): (&EvaluateSettings, &[u64])) -> Vec<ArmName> {
     let arm = |name: String, encoder: Option<&str>, (way, seeds): (&str, &[u64]), rr: &RrChoice| ArmName {
         name,
@@ -68,9 +68,9 @@ impl ArmName {
         [END_TO_END, END_TO_END_TUNED].contains(&self.way.as_str())
     }
 
-    /// Whether the question is asked how `self` differs from `other`, which stands in the same table: a pretrained
-    /// encoder from the random one judged in the same way, from training from a random start, and from the pretrained
-    /// encoders before it; an arm with RR features from the same without, and its probe from that of the features alone.
+    /// Whether the table says how `self` differs from `other`: a pretrained encoder from the random one judged in the
+    /// same way, from training from a random start, and from the pretrained encoders before it; an arm with RR features
+    /// from the same without, and its probe from that of the features alone.
     fn is_compared_with(&self, other: &Self) -> bool {
         let same_encoder = self.encoder == other.encoder;
         if self.rr != other.rr {

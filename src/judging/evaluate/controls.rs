@@ -47,8 +47,8 @@ pub(super) fn rr_alone(
     Ok(Some((arm, fitted)))
 }
 
-/// Every way that leaves the encoder as it is, on the random one, with the way's seeds. This control stands in every table: where the pipeline
-/// has no such way, it is a linear probe with its defaults.
+/// Every way that leaves the encoder as it is, on the random one, with the way's seeds. This control stands in every
+/// table: where the pipeline has no such way, it is a linear probe with its defaults.
 pub(super) fn random_frozen(
     start: &Start<'_>,
     data: &Data<'_>,

@@ -85,6 +85,19 @@ pub enum EvaluateError {
         /// Who is there, comma-separated.
         known: String,
     },
+    /// Embeddings that hold no person and no class.
+    #[error("{rows} of {of} embeddings are not finite, row {first} of the store first: nobody is known by them")]
+    #[diagnostic(help(
+        "pretraining has diverged: lower `train.learning_rate`; or `evaluate.identity = false` leaves the question out"
+    ))]
+    NotFinite {
+        /// How many.
+        rows: usize,
+        /// Of how many.
+        of: usize,
+        /// A row of the store.
+        first: u32,
+    },
     /// Runs that tell other classes apart.
     #[error("{first} and {second} have other classes: {}; {}", classes[0], classes[1])]
     OtherClasses {

@@ -1,6 +1,7 @@
 //! How much of the person is left in an embedding: fresh classifiers of identity on frozen embeddings.
 //!
-//! Each person's windows are parted in time, with a gap; equal numbers a person. A linear and a two-layer classifier
+//! Each person's windows of the pool's kind (none rejected, none of a class that is in no score) are parted in time, with
+//! a gap; equal numbers a person. A linear and a two-layer classifier
 //! learn who it is from the first half and are judged on the second. People of the pool and people whom pretraining
 //! never saw are asked apart, and the random encoder stands beside: it tells people apart, too, so chance is no
 //! baseline.
@@ -79,6 +80,61 @@ pub struct IdentityCount {
     pub linear: u64,
     /// Those the two-layer classifier knew.
     pub two_layer: u64,
+    /// Whether the linear classifier had come to its minimum.
+    pub converged: bool,
+}
+
+/// One person of an [`IdentityEntry`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPerson {
+    /// The person.
+    pub subject: String,
+    /// Windows judged.
+    pub windows: u64,
+    /// Those the linear classifier knew.
+    pub linear: u64,
+    /// Those the two-layer classifier knew.
+    pub two_layer: u64,
+}
+
+/// What one encoder was asked about one crowd, as the journal has it: counts that are found there and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityEntry {
+    /// The arm of pretraining, or `random`.
+    #[serde(rename = "arm")]
+    pub encoder: String,
+    /// Training seed.
+    pub seed: u64,
+    /// Fold.
+    pub fold: u16,
+    /// Among whom.
+    pub crowd: Crowd,
+    /// Whether the linear classifier came to its minimum.
+    pub converged: bool,
+    /// Who was asked about; nobody where no two people have windows enough.
+    pub known: Vec<KnownPerson>,
+    /// People with too few windows to be asked about.
+    pub left_out: Vec<String>,
+}
+
+impl IdentityEntry {
+    /// The event of the journal.
+    pub const EVENT: &'static str = "identity";
+
+    /// A count a person.
+    pub fn counts(&self) -> impl Iterator<Item = IdentityCount> + '_ {
+        self.known.iter().map(|person| IdentityCount {
+            encoder: self.encoder.clone(),
+            seed: self.seed,
+            fold: self.fold,
+            crowd: self.crowd,
+            subject: person.subject.clone(),
+            windows: person.windows,
+            linear: person.linear,
+            two_layer: person.two_layer,
+            converged: self.converged,
+        })
+    }
 }
 
 /// How well an encoder tells people apart, over seeds and folds.
@@ -92,13 +148,15 @@ pub struct IdentityScore {
     pub probe: String,
     /// People, all folds together.
     pub n_subjects: usize,
+    /// People among whom one is known again in a fold: of the fold with the fewest, and with the most.
+    pub fold_subjects: [usize; 2],
     /// Share of windows whose person was known, the mean over people.
     pub accuracy: Option<f64>,
     /// Lower end of its 95 % interval over people.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
-    /// 1 over the number of people, the mean over folds.
+    /// 1 over the number of people of a fold, averaged as accuracy is: over the windows of each person, then over people.
     pub chance: f64,
     /// `(accuracy - chance) / (1 - chance)`.
     pub above_chance: Option<f64>,
@@ -126,11 +184,23 @@ pub struct Parted {
     pub(super) left_out: Vec<String>,
 }
 
-fn part_rows(table: &WindowTable, rows: &[u32], gap: i64, end: impl Fn(&WindowRow) -> i64) -> Parted {
+/// `excludes` are the classes that no pool has: roles that judge have their windows and rejected ones, a pool has
+/// neither, and identity is asked about the same kind of windows everywhere.
+fn part_rows(
+    table: &WindowTable,
+    rows: &[u32],
+    (gap, excludes): (i64, &[u16]),
+    end: impl Fn(&WindowRow) -> i64,
+) -> Parted {
     let of = |row: u32| &table.rows[row as usize];
+    let asked = |row: &WindowRow| row.reject.is_none() && row.label.is_none_or(|label| !excludes.contains(&label));
     let mut by_person: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for &row in rows {
-        by_person.entry(of(row).subject).or_default().push(row);
+        // Whoever has no other window is left out by name, too.
+        let mine = by_person.entry(of(row).subject).or_default();
+        if asked(of(row)) {
+            mine.push(row);
+        }
     }
     let (mut halves, mut left_out) = (BTreeMap::new(), Vec::new());
     for (person, mut rows) in by_person {
@@ -156,10 +226,11 @@ fn part_rows(table: &WindowTable, rows: &[u32], gap: i64, end: impl Fn(&WindowRo
 }
 
 impl Parted {
-    /// Parts the windows of each person in time.
+    /// Parts the windows of each person in time, those that a pool may hold.
     pub fn of(store: &Store, rows: &[u32]) -> Self {
         let spec = store.spec();
-        part_rows(store.table(), rows, gap_of(GAP_S, spec), |row| read_of(row, spec).1)
+        let excludes = store.pool_excludes();
+        part_rows(store.table(), rows, (gap_of(GAP_S, spec), excludes), |row| read_of(row, spec).1)
     }
 
     /// The same with `most` windows a person and half.
@@ -214,6 +285,14 @@ impl Embedded {
         Ok(())
     }
 
+    /// Refuses what nobody can be known by.
+    fn check(&self) -> Result<(), EvaluateError> {
+        let broken = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+        let mut rows = self.by_row.iter().filter(|(_, values)| broken(values)).map(|(row, _)| *row);
+        let Some(first) = rows.next() else { return Ok(()) };
+        Err(EvaluateError::NotFinite { rows: 1 + rows.count(), of: self.by_row.len(), first })
+    }
+
     /// Embeddings and ranks of persons of one half.
     fn half(&self, parted: &Parted, half: usize) -> (Array2<f32>, Vec<u16>) {
         let dim = self.by_row.values().next().map_or(0, Vec::len);
@@ -242,8 +321,9 @@ pub struct Known {
 /// classifier knew.
 ///
 /// # Errors
-/// A start of the second classifier that cannot be drawn.
+/// An embedding that is not finite; a start of the second classifier that cannot be drawn.
 pub fn who_is_it(embedded: &Embedded, parted: &Parted, seed: u64) -> Result<Known, EvaluateError> {
+    embedded.check()?;
     let (train, labels) = embedded.half(parted, 0);
     let (test, truth) = embedded.half(parted, 1);
     let standardiser = Standardiser::of(train.view());
@@ -345,12 +425,15 @@ fn score(mine: &[&IdentityCount], (encoder, crowd, probe): (&str, Crowd, &str), 
     }
     let mean = metric("accuracy-subject-mean").expect("it is in the list of metrics");
     let estimate = Resamples::new(all, bootstrap).estimate(mean, None);
-    let chance = folds.values().map(|people| 1.0 / people.len() as f64).sum::<f64>() / folds.len() as f64;
+    let sizes = folds.values().map(BTreeSet::len);
+    let fold_subjects = [sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)];
+    let chance = chance_of(mine, &folds);
     IdentityScore {
         encoder: encoder.to_owned(),
         crowd,
         probe: probe.to_owned(),
         n_subjects: estimate.n_subjects,
+        fold_subjects,
         accuracy: estimate.value,
         low: estimate.interval.map(|(low, _)| low),
         high: estimate.interval.map(|(_, high)| high),
@@ -360,9 +443,28 @@ fn score(mine: &[&IdentityCount], (encoder, crowd, probe): (&str, Crowd, &str), 
     }
 }
 
-/// The arm in which the embeddings of `encoder` are judged for the task: the first way in which the random encoder is.
+/// What guessing one of a fold's people would come to, by the weights of the accuracy beside it: a person's windows of
+/// all folds together, then the mean over people, then over seeds.
+fn chance_of(mine: &[&IdentityCount], folds: &BTreeMap<u16, BTreeSet<&str>>) -> f64 {
+    let mut by_seed: BTreeMap<u64, BTreeMap<&str, [f64; 2]>> = BTreeMap::new();
+    for count in mine {
+        let [guessed, windows] = by_seed.entry(count.seed).or_default().entry(&count.subject).or_default();
+        *guessed += count.windows as f64 / folds[&count.fold].len() as f64;
+        *windows += count.windows as f64;
+    }
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let of_seed = |people: &BTreeMap<&str, [f64; 2]>| {
+        let people = people.values().filter(|[_, windows]| *windows > 0.0);
+        mean(people.map(|[guessed, windows]| guessed / windows).collect())
+    };
+    mean(by_seed.values().map(of_seed).collect())
+}
+
+/// The arm in which the embeddings of `encoder`, and nothing beside them, are judged for the task: the first way in
+/// which the random encoder is. None where RR features stand beside all of them.
 pub(super) fn task_arm<'a>(arms: &'a [ArmName], encoder: &str) -> Option<&'a ArmName> {
-    let random = arms.iter().find(|arm| arm.name.strip_prefix(RANDOM).is_some_and(|rest| rest.starts_with('-')))?;
+    let is_random = |arm: &&ArmName| arm.name.strip_prefix(RANDOM).is_some_and(|rest| rest.starts_with('-'));
+    let random = arms.iter().filter(|arm| arm.rr.is_none()).find(is_random)?;
     if encoder == RANDOM {
         return Some(random);
     }
@@ -372,189 +474,4 @@ pub(super) fn task_arm<'a>(arms: &'a [ArmName], encoder: &str) -> Option<&'a Arm
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::signal::{RecordingEntry, SubjectId};
-
-    /// People with so many windows of 100 samples, one after the other in one recording each.
-    fn table(windows: &[i64]) -> WindowTable {
-        let mut table = WindowTable::default();
-        for (person, &n) in (0_u32..).zip(windows) {
-            table.subjects.push(SubjectId(format!("P{person}")));
-            table.recordings.push(RecordingEntry {
-                id: format!("R{person}"),
-                subject: person,
-                session: 1,
-                run_number: None,
-                samples: 100 * n as u64,
-                content_hash: String::new(),
-                sources: [].into(),
-                leads: vec![],
-            });
-            table.rows.extend((0..n).map(|index| WindowRow {
-                subject: person,
-                recording: person,
-                start: 100 * index,
-                event: None,
-                label: None,
-                trial_samples: 100,
-                padding: 0,
-                left: 0,
-                right: 0,
-                reject: None,
-                warm_up: false,
-                rr: None,
-            }));
-        }
-        table
-    }
-
-    #[test]
-    fn halves_are_parted_by_a_gap_and_equal_for_everybody() {
-        let table = table(&[60, 40, 20]);
-        let rows: Vec<u32> = (0..120).collect();
-        let parted = part_rows(&table, &rows, 250, |row| row.start + 100);
-        // The third person has 10 windows in the first half, and 8 behind the gap in the second.
-        assert_eq!((parted.left_out.as_slice(), parted.halves.len()), (&["P2".to_owned()][..], 2));
-        for [first, second] in parted.halves.values() {
-            assert_eq!((first.len(), second.len()), (20, 17));
-            let end = |row: &u32| table.rows[*row as usize].start + 100;
-            assert!(second.iter().all(|row| table.rows[*row as usize].start >= end(first.last().unwrap()) + 250));
-        }
-    }
-
-    #[test]
-    fn people_with_places_of_their_own_are_known_and_people_without_are_not() {
-        let table = table(&[60, 60, 60]);
-        let rows: Vec<u32> = (0..180).collect();
-        let parted = part_rows(&table, &rows, 0, |row| row.start + 100);
-        let with = |place: &dyn Fn(u32) -> f32| {
-            let row = |row: u32| {
-                let noise = (0..4).map(|column| ((row * 31 + column * 17) as f32 * 0.7).sin());
-                (row, noise.chain([place(row)]).collect())
-            };
-            let embedded = Embedded { by_row: rows.iter().map(|&index| row(index)).collect() };
-            let counts = who_is_it(&embedded, &parted, 1).unwrap().counts;
-            counts.into_iter().fold([0; 3], |sum, (_, count)| [0, 1, 2].map(|index| sum[index] + count[index]))
-        };
-        let [windows, linear, two_layer] = with(&|row| (row / 60) as f32 * 3.0);
-        assert_eq!((windows, linear, two_layer), (90, 90, 90));
-        let [_, linear, two_layer] = with(&|_| 0.0);
-        assert!(linear < 60 && two_layer < 60, "{linear} {two_layer}");
-    }
-
-    #[test]
-    fn scores_are_means_over_people_with_chance_of_each_fold() {
-        let count = |seed, fold, subject: &str, linear| IdentityCount {
-            encoder: "base".to_owned(),
-            seed,
-            fold,
-            crowd: Crowd::Pool,
-            subject: subject.to_owned(),
-            windows: 10,
-            linear,
-            two_layer: 10,
-        };
-        // Two folds of two and of four people; one person is in both.
-        let mut counts = vec![count(1, 0, "A", 10), count(1, 0, "B", 0)];
-        counts.extend(["A", "C", "D", "E"].map(|id| count(1, 1, id, 5)));
-        let found = scores(&counts, Bootstrap::new(0), |_| None);
-        assert_eq!((found.len(), found[0].n_subjects, found[0].chance), (2, 5, 0.375));
-        // A: 15 of 20, B: none, three others: half.
-        assert!((found[0].accuracy.unwrap() - (0.75 + 0.0 + 1.5) / 5.0).abs() < 1e-12);
-        assert_eq!((found[1].accuracy, found[1].above_chance, found[1].low), (Some(1.0), Some(1.0), None));
-    }
-
-    /// The two-layer classifier once more, by tensors that find their own gradients.
-    fn by_tensors(
-        (train, labels): (ArrayView2<'_, f32>, &[u16]),
-        test: ArrayView2<'_, f32>,
-        people: usize,
-    ) -> Vec<Vec<f32>> {
-        use crate::learning::nn::cross_entropy;
-        use crate::learning::train::{OptimiserName, OptimiserSettings, Optimisers, Trained};
-        use candle_core::Tensor;
-
-        let each = labels.len() / people;
-        let (held, learnt): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(|row| row % each >= each * 4 / 5);
-        let tensor = |rows: ArrayView2<'_, f32>| {
-            Tensor::from_vec(rows.iter().copied().collect::<Vec<f32>>(), rows.dim(), &Device::Cpu).unwrap()
-        };
-        let part = |rows: &[usize]| {
-            let targets: Vec<u32> = rows.iter().map(|&row| u32::from(labels[row])).collect();
-            (tensor(train.select(Axis(0), rows).view()), targets)
-        };
-        let ((learnt, targets), (held, held_targets)) = (part(&learnt), part(&held));
-        let head = Mlp::new(&[train.ncols(), HIDDEN, people]);
-        let group = Group::new(Arc::clone(head.layout()), 7, FIRST_TENSOR, &Device::Cpu, DType::F32).unwrap();
-        let settings = OptimiserSettings { name: OptimiserName::Adamw, weight_decay: 1e-4 };
-        let mut optimisers = Optimisers::new(settings, f64::INFINITY);
-        let mut best: Option<(f32, Group)> = None;
-        for _ in 0..200 {
-            let loss = cross_entropy(&head.forward(&learnt, &group.weights()).unwrap(), &targets, None).unwrap();
-            let trained = [Trained { name: "identity", group: &group, rate_factor: 1.0 }];
-            optimisers.step(&trained, &loss.backward().unwrap(), 1e-3).unwrap();
-            let now = cross_entropy(&head.forward(&held, &group.weights()).unwrap(), &held_targets, None).unwrap();
-            let now = now.to_scalar::<f32>().unwrap();
-            if best.as_ref().is_none_or(|(least, _)| now < *least) {
-                best = Some((now, group.twin().unwrap()));
-            }
-        }
-        head.forward(&tensor(test), &best.unwrap().1.weights()).unwrap().to_vec2().unwrap()
-    }
-
-    #[test]
-    fn the_second_classifier_is_the_one_that_tensors_train() {
-        let rows = |shift: usize| {
-            Array2::from_shape_fn((60, 6), |(row, column)| {
-                let noise = (((row + shift) * 13 + column * 29) as f32 * 0.83).sin();
-                noise + if column == row / 20 { 0.8 } else { 0.0 }
-            })
-        };
-        let labels: Vec<u16> = (0..60).map(|row| row / 20).collect();
-        let (train, test) = (rows(0), rows(60));
-        let found = two_layer((train.view(), &labels), test.view(), 3, 7).unwrap();
-        let expected = by_tensors((train.view(), &labels), test.view(), 3);
-        for (found, expected) in found.iter().zip(expected.iter().flatten()) {
-            assert!((found - expected).abs() < 1e-3, "{found} {expected}");
-        }
-    }
-
-    #[test]
-    fn a_half_ends_with_its_recording_or_a_gap() {
-        // One person, two recordings of 24 windows: the border lies between them, so nothing is lost.
-        let mut table = table(&[24, 24]);
-        table.rows.iter_mut().for_each(|row| row.subject = 0);
-        let rows: Vec<u32> = (0..48).rev().collect();
-        let parted = part_rows(&table, &rows, 1000, |row| row.start + 100);
-        let [first, second] = &parted.halves[&0];
-        assert_eq!((first.clone(), second.clone()), ((0..24).collect(), (24..48).collect()));
-        assert!(!parted.is_possible());
-        // The runs' order counts, not that of the store.
-        table.recordings[0].run_number = Some(8);
-        table.recordings[1].run_number = Some(4);
-        let parted = part_rows(&table, &rows, 1000, |row| row.start + 100);
-        assert_eq!(parted.halves[&0][0], (24..48).collect::<Vec<u32>>());
-        assert_eq!(parted.fewer(12).halves[&0][1], (0..24).step_by(2).collect::<Vec<u32>>());
-    }
-
-    #[test]
-    fn the_task_is_that_of_the_same_embeddings() {
-        let arm = |name: &str, encoder: Option<&str>, way: &str| ArmName {
-            name: name.to_owned(),
-            encoder: encoder.map(str::to_owned),
-            way: way.to_owned(),
-            rr: crate::judging::downstream::RrChoice::NONE,
-            seeds: vec![1],
-        };
-        let arms = [
-            arm("majority", None, "majority"),
-            arm("random-linear", None, "linear"),
-            arm("base-fine-tune", Some("base"), "fine-tune"),
-            arm("base-linear", Some("base"), "linear"),
-        ];
-        let name = |encoder| task_arm(&arms, encoder).map(|arm| arm.name.as_str());
-        assert_eq!([name("base"), name(RANDOM), name("other")], [Some("base-linear"), Some("random-linear"), None]);
-        assert_eq!(task_arm(&arms[..3], "base"), None);
-    }
-}
+mod tests;

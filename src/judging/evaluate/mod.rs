@@ -27,7 +27,9 @@ pub use controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
 pub use costs::ArmCost;
 pub use entrants::{Compared, ComparedRun, Entrant, People};
 pub use error::EvaluateError;
-pub use identity::{Crowd, Embedded, IdentityCount, IdentityScore, Parted, TaskScore, who_is_it};
+pub use identity::{
+    Crowd, Embedded, IdentityCount, IdentityEntry, IdentityScore, KnownPerson, Parted, TaskScore, who_is_it,
+};
 pub use protocol::{Evaluation, PretrainedArm, Round};
 pub use scores::{ArmEffort, ArmMatrix, Counting, Evaluated, PersonScore, Record, Score};
 pub use settings::EvaluateSettings;

@@ -18,7 +18,7 @@ use super::arms::arm_names;
 use super::ballots::{Ballots, Judged};
 use super::controls::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM, random_frozen, random_group, rr_alone};
 use super::error::EvaluateError;
-use super::identity::{Crowd, Embedded, IdentityCount, Parted, who_is_it};
+use super::identity::{Crowd, Embedded, IdentityCount, IdentityEntry, KnownPerson, Parted, who_is_it};
 use super::scores::{ArmEffort, Counting, Evaluated, Record};
 use super::settings::EvaluateSettings;
 
@@ -48,14 +48,12 @@ pub struct Round<'a> {
     pub device: &'a Device,
 }
 
-/// A reading of test people, for the journal.
+/// A reading of test people, for the journal, with what had been chosen and tried by then.
 #[derive(Debug, Serialize)]
 struct TestReading {
-    arm: String,
-    seed: u64,
-    fold: u16,
+    #[serde(flatten)]
+    effort: ArmEffort,
     ordinal: u64,
-    choice: String,
     weights_hash: String,
 }
 
@@ -180,42 +178,59 @@ impl<'a> Evaluation<'a> {
         for (crowd, rows) in crowds.into_iter().take(n_crowds) {
             let parted = Parted::of(store, &rows);
             self.identity_left_out.extend(parted.left_out.iter().cloned());
-            if !parted.is_possible() {
-                continue;
-            }
-            let wanted = parted.rows();
             for (name, group) in encoders.clone() {
-                bench.watch.check().map_err(|_| DownstreamError::Stopped { arm: name.to_owned() })?;
-                let (fold, seed) = (split.fold(), round.seed);
-                bench.watch.progress().say(&format!("identity of {name}, {}, fold {fold}, seed {seed}", crowd.name()));
-                let mut embedded = Embedded::default();
-                let encoder = (round.encoder, group);
-                match crowd {
-                    Crowd::Pool => embedded.add(encoder, store, (split.pool(), &wanted))?,
-                    Crowd::Unseen => {
-                        embedded.add(encoder, store, (split.validation(), &wanted))?;
-                        embedded.add(encoder, store, (test, &wanted))?;
-                    }
+                let mut entry = IdentityEntry {
+                    encoder: name.to_owned(),
+                    seed: round.seed,
+                    fold: split.fold(),
+                    crowd,
+                    converged: true,
+                    known: Vec::new(),
+                    left_out: parted.left_out.clone(),
+                };
+                if parted.is_possible() {
+                    self.ask((round, test), group, &parted, &mut entry, bench)?;
                 }
-                let known = who_is_it(&embedded, &parted, round.seed)?;
-                if !known.converged {
-                    let line = format!("identity of {name}: the linear probe had not converged");
-                    bench.watch.progress().caution(&line);
-                }
-                self.identity.extend(known.counts.into_iter().map(|(person, [windows, linear, two_layer])| {
-                    IdentityCount {
-                        encoder: name.to_owned(),
-                        seed: round.seed,
-                        fold: split.fold(),
-                        crowd,
-                        subject: store.table().subjects[person as usize].0.clone(),
-                        windows,
-                        linear,
-                        two_layer,
-                    }
-                }));
+                bench.record(IdentityEntry::EVENT, &entry)?;
+                self.identity.extend(entry.counts());
             }
         }
+        Ok(())
+    }
+
+    /// Asks one encoder about one crowd.
+    fn ask(
+        &self,
+        (round, test): (&Round<'_>, &Subset<Test>),
+        group: &Group,
+        parted: &Parted,
+        entry: &mut IdentityEntry,
+        bench: &Bench<'_>,
+    ) -> Result<(), EvaluateError> {
+        let (store, split, watch) = (self.store, round.split, bench.watch);
+        let (name, crowd) = (entry.encoder.as_str(), entry.crowd);
+        watch.check().map_err(|_| DownstreamError::Stopped { arm: name.to_owned() })?;
+        let of = format!("identity of {name}, {}, fold {}, seed {}", crowd.name(), entry.fold, entry.seed);
+        watch.progress().say(&of);
+        let (mut embedded, wanted) = (Embedded::default(), parted.rows());
+        let encoder = (round.encoder, group);
+        match crowd {
+            Crowd::Pool => embedded.add(encoder, store, (split.pool(), &wanted))?,
+            Crowd::Unseen => {
+                embedded.add(encoder, store, (split.validation(), &wanted))?;
+                embedded.add(encoder, store, (test, &wanted))?;
+            }
+        }
+        let known = who_is_it(&embedded, parted, round.seed)?;
+        if !known.converged {
+            watch.progress().caution(&format!("{of}: the linear probe had not converged"));
+        }
+        entry.converged = known.converged;
+        let person = |(person, [windows, linear, two_layer]): (u32, [u64; 3])| {
+            let subject = store.table().subjects[person as usize].0.clone();
+            KnownPerson { subject, windows, linear, two_layer }
+        };
+        entry.known = known.counts.into_iter().map(person).collect();
         Ok(())
     }
 
@@ -270,16 +285,16 @@ impl<'a> Evaluation<'a> {
     ) -> Result<(TestReading, &'s Subset<Test>), EvaluateError> {
         let opened = round.split.open_test(fitted.selected(), &mut self.ledger)?;
         let probability = fitted.probabilities(round.encoder, data, opened.subset)?;
-        let effort = fitted.effort();
         let (seed, fold, validation) = (round.seed, round.split.fold(), fitted.validation());
-        self.efforts.push(ArmEffort {
+        let effort = ArmEffort {
             arm: arm.to_owned(),
             seed,
             fold,
             choice: fitted.selected().choice().to_owned(),
             validation: validation.is_finite().then_some(validation),
-            effort,
-        });
+            effort: fitted.effort(),
+        };
+        self.efforts.push(effort.clone());
         self.judged.push(Judged {
             arm: arm.to_owned(),
             seed,
@@ -288,9 +303,8 @@ impl<'a> Evaluation<'a> {
             rows: opened.subset.rows().to_vec(),
             probability,
         });
-        let choice = fitted.selected().choice().to_owned();
         let weights_hash = fitted.selected().weights_hash().to_owned();
-        let reading = TestReading { arm: arm.to_owned(), seed, fold, ordinal: opened.ordinal, choice, weights_hash };
+        let reading = TestReading { effort, ordinal: opened.ordinal, weights_hash };
         Ok((reading, opened.subset))
     }
 

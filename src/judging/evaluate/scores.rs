@@ -138,7 +138,7 @@ pub struct Evaluated {
     pub skip_s: f64,
 }
 
-/// What was written down beside the predictions.
+/// What was written down beside the predictions: `verify` takes it from the journal.
 #[derive(Clone, Copy, Default)]
 pub struct Record<'a> {
     /// Choices and costs.
@@ -147,13 +147,6 @@ pub struct Record<'a> {
     pub identity: &'a [IdentityCount],
     /// People with too few windows to be asked about.
     pub identity_left_out: &'a [String],
-}
-
-impl Evaluated {
-    /// What [`Evaluated::count`] takes besides predictions, from an evaluation that was counted before.
-    pub fn record(&self) -> Record<'_> {
-        Record { efforts: &self.efforts, identity: &self.identity_counts, identity_left_out: &self.identity_left_out }
-    }
 }
 
 /// What a count hangs on besides the predictions.
@@ -184,9 +177,8 @@ impl Evaluated {
     /// Checks that every arm and seed predicted every row once, and counts.
     ///
     /// # Errors
-    /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions or
-    /// with other seeds; a person
-    /// to be left out who is not there.
+    /// Nothing was judged; a row predicted more than once or never; an arm of the table without predictions or with
+    /// other seeds; a person to be left out who is not there.
     pub fn count(ballots: &Ballots, record: &Record<'_>, counting: &Counting<'_>) -> Result<Self, EvaluateError> {
         ballots.check_coverage()?;
         let settings = counting.settings;

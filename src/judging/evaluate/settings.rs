@@ -1,6 +1,7 @@
 //! What a pipeline says about judging.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::SignalKind;
 use crate::numerics::metrics::{Classes, Formula, IntervalForm, METRICS, Metric, metric};
@@ -65,6 +66,16 @@ impl EvaluateSettings {
         }
         let word = "balanced-accuracy".to_owned();
         Self { criterion: word.clone(), paired: word, ..defaults }
+    }
+
+    /// All keys; the question of identity only where it is not asked, so that a pipeline of before there was one is the
+    /// same pipeline.
+    pub fn resolved(&self) -> Value {
+        let mut keys = serde_json::to_value(self).expect("settings are plain data");
+        if let (Value::Object(keys), true) = (&mut keys, self.identity) {
+            keys.remove("identity");
+        }
+        keys
     }
 
     /// The metric that chooses.

@@ -6,7 +6,7 @@ use crate::data::splits::LeftOut;
 use crate::numerics::metrics::MIN_PEOPLE;
 
 use super::comparison::Comparison;
-use super::identity::{IdentityScore, LINEAR};
+use super::identity::{IdentityCount, IdentityScore, LINEAR};
 use super::scores::{ArmMatrix, Evaluated, Score};
 
 /// Characters of a line; a table with more columns goes on in a further block.
@@ -179,8 +179,8 @@ impl Evaluated {
         }
         writeln!(f, "\nwho is it? (identity probes on frozen encoders; compare with random, not with chance):")?;
         let task = self.identity.iter().find_map(|score| score.task.as_ref());
-        let head = ["encoder", "people", "n", "chance", "linear", "above", "two-layer", "above"].map(str::to_owned);
-        let mut lines = vec![head.to_vec()];
+        let head = ["encoder", "people", "n", "n a fold", "chance", "linear", "above", "two-layer", "above"];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
         lines[0].push(task.map_or_else(|| "task".to_owned(), |task| task.metric.clone()));
         for linear in self.identity.iter().filter(|score| score.probe == LINEAR) {
             let same = |score: &&IdentityScore| score.encoder == linear.encoder && score.crowd == linear.crowd;
@@ -193,6 +193,10 @@ impl Evaluated {
                 linear.encoder.clone(),
                 linear.crowd.name().to_owned(),
                 linear.n_subjects.to_string(),
+                match linear.fold_subjects {
+                    [fewest, most] if fewest == most => most.to_string(),
+                    [fewest, most] => format!("{fewest} to {most}"),
+                },
                 format!("{:.3}", linear.chance),
                 told(linear),
                 number(linear.above_chance),
@@ -209,6 +213,18 @@ impl Evaluated {
         if !self.identity_left_out.is_empty() {
             writeln!(f, "too few windows to be asked about: {}", self.identity_left_out.join(", "))?;
         }
+        let failed = self.identity_counts.iter().filter(|count| !count.converged);
+        let mut failed: Vec<String> = failed
+            .map(|count| {
+                let IdentityCount { encoder, crowd, fold, seed, .. } = count;
+                format!("{encoder} ({}, fold {fold}, seed {seed})", crowd.name())
+            })
+            .collect();
+        // The people of one classifier lie together.
+        failed.dedup();
+        if !failed.is_empty() {
+            writeln!(f, "the linear probe had not converged: {}", failed.join(", "))?;
+        }
         Ok(())
     }
 
@@ -217,7 +233,7 @@ impl Evaluated {
         let Some(first) = self.comparisons.first() else { return Ok(()) };
         writeln!(f, "\ndifferences of {} on the same people, first less second:", first.metric)?;
         write_aligned(f, &comparison_lines(&self.comparisons))?;
-        writeln!(f, "{}", comparison_legend(self.comparisons.len()))
+        writeln!(f, "{}", comparison_legend(self.comparisons.iter().filter(|one| one.p.is_some()).count()))
     }
 
     /// A line an arm; columns by head, metric and class.
@@ -437,7 +453,8 @@ fn comparison_lines(comparisons: &[Comparison]) -> Vec<Vec<String>> {
     lines
 }
 
-/// What stands under a table of comparisons.
+/// What stands under a table of comparisons, `n` of which were tested: those without a p, for want of a common seed or of
+/// people, correct nothing.
 fn comparison_legend(n: usize) -> String {
     format!(
         "p by sign flips, corrected over {n} comparison{}; a winner needs p (Holm) < 0.05 and an interval (BCa) without 0",

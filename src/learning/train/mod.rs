@@ -36,7 +36,7 @@ pub use monitor::{Look, MonitorClassifier, MonitorSettings, Monitored};
 pub use optim::{AdamW, Clipped, Optimiser, OptimiserName, OptimiserSettings, Optimisers, Sgd, clip};
 pub use outside::{Assumed, DeclaredPool};
 pub use pretraining::{PretrainData, PretrainOrder, Pretrained, Record, pretrain};
-pub use rehearsal::{PoolSize, rehearse};
+pub use rehearsal::{PoolSize, passes, rehearse};
 pub use schedule::{Schedule, Scope, pretraining_batch, pretraining_warm_up, scaled_rate, supervised_batch};
 pub use settings::{PretrainPlan, PretrainSettings};
 pub use synthetic::Synthetic;

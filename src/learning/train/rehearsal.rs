@@ -26,6 +26,9 @@ pub struct PoolSize {
     pub n_subjects: usize,
 }
 
+/// Windows of a pool that is set up for counting alone.
+const FEW: usize = 4096;
+
 /// Builds encoder and objective for a pool of a size, on the CPU, and says what will pass the encoder.
 ///
 /// # Errors
@@ -34,15 +37,30 @@ pub struct PoolSize {
 pub fn rehearse(order: &PretrainOrder<'_>, size: PoolSize) -> Result<Passes, TrainError> {
     order.awareness.check(order.objective.name, &order.objective.choice.accepts())?;
     order.awareness.check_pool(size.n_subjects)?;
+    let PretrainPlan { batch, .. } = order.settings.plan(size.n_windows)?;
+    enough_memory(order.objective.choice.memory_bytes(size.n_windows, batch), available_memory())?;
+    set_up(order, size, size.n_windows)
+}
+
+/// What passes the encoder in a pretraining that was possible. Memory for its pool is neither asked for nor taken: no
+/// objective's passes hang on how many windows its bank or queue holds.
+///
+/// # Errors
+/// As [`rehearse`], but for memory.
+pub fn passes(order: &PretrainOrder<'_>, size: PoolSize) -> Result<Passes, TrainError> {
+    // An objective that draws more negatives than these windows is set up as it was trained.
+    set_up(order, size, size.n_windows.min(FEW)).or_else(|_| set_up(order, size, size.n_windows))
+}
+
+/// Builds what a pretraining over the pool would build, over its first `n_pool` windows.
+fn set_up(order: &PretrainOrder<'_>, size: PoolSize, n_pool: usize) -> Result<Passes, TrainError> {
     let PretrainPlan { batch, course } = order.settings.plan(size.n_windows)?;
-    let objective = &order.objective.choice;
-    enough_memory(objective.memory_bytes(size.n_windows, batch), available_memory())?;
     let encoder: Arc<dyn Encoder> = Arc::from(order.encoder.choice.build(size.channels, size.samples)?);
     let (seed, device, dtype) = (order.seed, Device::Cpu, DType::F32);
     // Which rows of the store they are makes no difference to what is possible.
-    let pool = (0..size.n_windows as u32).collect();
+    let pool = (0..n_pool as u32).collect();
     let run = RunSize { seed, pool, batch, steps: course.steps, device, dtype };
-    Ok(objective.build(&mut Workshop::new(encoder, run)?)?.passes(size.samples))
+    Ok(order.objective.choice.build(&mut Workshop::new(encoder, run)?)?.passes(size.samples))
 }
 
 #[cfg(test)]
@@ -58,7 +76,13 @@ mod tests {
     const KIND: SignalKind = SignalKind::Eeg;
     const POOL: PoolSize = PoolSize { channels: 2, samples: 90, n_windows: 512, n_subjects: 4 };
 
+    type Counting = fn(&PretrainOrder<'_>, PoolSize) -> Result<Passes, TrainError>;
+
     fn rehearsed(objective: &str, preset: Preset, size: PoolSize) -> Result<Passes, TrainError> {
+        by(rehearse, objective, preset, size)
+    }
+
+    fn by(count: Counting, objective: &str, preset: Preset, size: PoolSize) -> Result<Passes, TrainError> {
         let encoder = parse_table("name = \"eeg-sacl\"\nwidth = 0.25").unwrap();
         let encoder = ENCODERS.choose(KIND, &encoder, 0..0).unwrap();
         let objective = OBJECTIVES.choose(KIND, &parse_table(objective).unwrap(), 0..0).unwrap();
@@ -67,7 +91,24 @@ mod tests {
         let awareness = preset.awareness(KIND);
         let order =
             PretrainOrder { encoder: &encoder, objective: &objective, awareness, augment: &augment, settings, seed: 1 };
-        rehearse(&order, size)
+        count(&order, size)
+    }
+
+    #[test]
+    fn what_passed_is_counted_where_its_bank_would_not_fit() {
+        let huge = PoolSize { n_windows: 1 << 40, ..POOL };
+        for entry in OBJECTIVES.entries {
+            let settings = format!("name = \"{}\"", entry.name);
+            let known = rehearsed(&settings, Preset::Base, POOL).unwrap();
+            assert_eq!(by(passes, &settings, Preset::Base, POOL).unwrap(), known, "{settings}");
+            assert_eq!(by(passes, &settings, Preset::Base, huge).unwrap(), known, "{settings}");
+        }
+        let bank = rehearsed("name = \"npid\"", Preset::Base, huge);
+        assert!(matches!(bank, Err(TrainError::Memory { .. })), "{bank:?}");
+        // More negatives than are set up for counting.
+        let many = PoolSize { n_windows: 6000, ..POOL };
+        let noise = "name = \"npid\"\nform = \"nce\"\nn_noise = 5000";
+        assert_eq!(by(passes, noise, Preset::Base, many).unwrap(), rehearsed(noise, Preset::Base, many).unwrap());
     }
 
     #[test]
