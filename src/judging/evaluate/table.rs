@@ -175,7 +175,10 @@ impl Evaluated {
     /// Who is it? Beside the random encoder, which is the baseline.
     fn write_identity(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.identity.is_empty() {
-            return Ok(());
+            return match self.identity_left_out.as_slice() {
+                [] => Ok(()),
+                left_out => writeln!(f, "\nwho is it? asked about nobody, too few windows of {}", left_out.join(", ")),
+            };
         }
         writeln!(f, "\nwho is it? (identity probes on frozen encoders; compare with random, not with chance):")?;
         let task = self.identity.iter().find_map(|score| score.task.as_ref());
@@ -524,6 +527,8 @@ fn write_aligned(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Resu
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     struct Table(Vec<Vec<String>>);
@@ -540,6 +545,21 @@ mod tests {
         assert_eq!(spread(&[Some(0.25), None, Some(0.5)]), "0.375 [0.250, 0.500] (2 of 3)");
         assert_eq!([spread(&[None, Some(0.5)]), spread(&[Some(0.5)])], ["0.500 (1 of 2)", "0.500"]);
         assert_eq!([spread(&[None, None]), spread(&[])], ["-", "-"]);
+    }
+
+    #[test]
+    fn where_nobody_could_be_asked_who_it_is_the_page_says_so() {
+        let mut nothing = serde_json::json!({
+            "scores": [], "people": [], "matrices": [], "comparisons": [], "identity": [], "identity_counts": [],
+            "identity_left_out": ["S001", "S002"], "efforts": [], "costs": [], "unscored": [], "n_windows": 0,
+            "n_subjects": 2, "n_folds": 1, "seeds": [1], "known_overlap": [], "scope": "people", "failed": [],
+            "skip_s": 0.0,
+        });
+        let page = |judged: &serde_json::Value| Evaluated::deserialize(judged).unwrap().to_string();
+        let told = page(&nothing);
+        assert!(told.contains("who is it? asked about nobody, too few windows of S001, S002\n"), "{told}");
+        nothing["identity_left_out"] = serde_json::json!([]);
+        assert!(!page(&nothing).contains("who is it?"));
     }
 
     #[test]
