@@ -225,13 +225,12 @@ fn worked_example_of_the_guide_works() {
         copy(&tiny_run().join("run"), &place.path().join(run));
     }
     let programs = Path::new(env!("CARGO_BIN_EXE_biossl")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     let mut told = String::new();
     for line in lines {
         let line =
             if line.starts_with("biossl run ") { line.replacen("run ", "run --dry-run ", 1) } else { line.into() };
-        let output =
-            Command::new("sh").args(["-c", &line]).current_dir(place.path()).env("PATH", &path).output().unwrap();
+        let line = format!("PATH=\"{}:$PATH\"; {line}", programs.display());
+        let output = Command::new("sh").args(["-c", &line]).current_dir(place.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{line}\n{}", stderr(&output));
         told += &stdout(&output);
     }
