@@ -1,12 +1,16 @@
 //! Logistic regression with an L2 penalty.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::lbfgs::{Stop, minimise};
 
 /// Rows that one task works on: the sums are over these pieces in order, whatever the number of threads.
 const PIECE: usize = 2048;
+/// Rows of coefficients side by side.
+const LANES: usize = 8;
+/// Rows of examples that share one reading of the coefficients.
+const TOGETHER: usize = 4;
 /// Where use stops; a test may ask for more.
 const GRADIENT: f64 = 1e-6;
 const STEPS: usize = 1000;
@@ -83,6 +87,8 @@ impl Logistic {
             _ => vec![0.0; rows * (d + 1)],
         };
         let ranks = (0..n).map(|i| present.partition_point(|class| *class < examples.labels[i])).collect();
+        let x = examples.x.as_standard_layout();
+        let examples = Examples { x: x.view(), ..examples };
         let problem = Problem { examples, ranks, rows, penalty: 1.0 / c, total: examples.weights.iter().sum() };
         let minimum = minimise(|w, gradient| problem.value(w, gradient), start, stop);
         let (coefficients, intercepts) = minimum.at.split_at(rows * d);
@@ -166,44 +172,112 @@ impl Problem<'_> {
     fn value(&self, w: &[f64], gradient: &mut [f64]) -> f64 {
         let d = self.examples.x.ncols();
         let (coefficients, intercepts) = w.split_at(self.rows * d);
-        let coefficients = ArrayView2::from_shape((self.rows, d), coefficients).expect("rows x d numbers");
+        let lanes = Lanes::of(coefficients, d, self.rows);
         let pieces: Vec<usize> = (0..self.examples.x.nrows()).step_by(PIECE).collect();
-        let sums: Vec<(f64, Array2<f64>, Array1<f64>)> =
-            pieces.into_par_iter().map(|first| self.piece(first, coefficients, intercepts)).collect();
+        let sums: Vec<(f64, Lanes, Vec<f64>)> =
+            pieces.into_par_iter().map(|first| self.piece(first, &lanes, intercepts)).collect();
         let mut value = 0.5 * self.penalty * coefficients.iter().map(|w| w * w).sum::<f64>();
-        let mut by_row = coefficients.mapv(|w| self.penalty * w);
-        let mut by_intercept = Array1::<f64>::zeros(self.rows);
+        let (by_row, by_intercept) = gradient.split_at_mut(self.rows * d);
+        by_row.iter_mut().zip(coefficients).for_each(|(into, w)| *into = self.penalty * w);
+        by_intercept.fill(0.0);
         for (loss, rows, intercepts) in sums {
             value += loss;
-            by_row += &rows;
-            by_intercept += &intercepts;
+            rows.add_to(by_row, d);
+            by_intercept.iter_mut().zip(intercepts).for_each(|(into, sum)| *into += sum);
         }
-        for (into, sum) in gradient.iter_mut().zip(by_row.iter().chain(&by_intercept)) {
-            *into = sum / self.total;
-        }
+        gradient.iter_mut().for_each(|entry| *entry /= self.total);
         value / self.total
     }
 
     /// Loss and gradient sums of one piece of the rows.
-    fn piece(
-        &self,
-        first: usize,
-        coefficients: ArrayView2<'_, f64>,
-        intercepts: &[f64],
-    ) -> (f64, Array2<f64>, Array1<f64>) {
+    fn piece(&self, first: usize, coefficients: &Lanes, intercepts: &[f64]) -> (f64, Lanes, Vec<f64>) {
         let end = (first + PIECE).min(self.examples.x.nrows());
-        let x = self.examples.x.slice(s![first..end, ..]);
-        // The product of a matrix whose columns lie together has its columns together, too.
-        let mut residuals = x.dot(&coefficients.t()).as_standard_layout().into_owned();
         let mut loss = 0.0;
-        for (i, mut row) in (first..end).zip(residuals.axis_iter_mut(Axis(0))) {
-            let weight = self.examples.weights[i];
-            row.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
-            loss += weight * cross_entropy(row.as_slice_mut().expect("rows are contiguous"), self.ranks[i]);
-            row *= weight;
+        let mut by_row = Lanes::zeros(coefficients);
+        let mut by_intercept = vec![0.0; self.rows];
+        let mut logits = [(); TOGETHER].map(|()| vec![0.0; coefficients.padded()]);
+        for group in (first..end).step_by(TOGETHER) {
+            // A group that the end cuts is filled up with its last row, which then has no residual.
+            let at: [usize; TOGETHER] = std::array::from_fn(|i| (group + i).min(end - 1));
+            let x = at.map(|i| self.examples.x.row(i).to_slice().expect("rows are contiguous"));
+            coefficients.products(x, &mut logits);
+            for (k, logits) in logits.iter_mut().enumerate() {
+                let residuals = &mut logits[..self.rows];
+                if group + k >= end {
+                    residuals.fill(0.0);
+                    continue;
+                }
+                let weight = self.examples.weights[at[k]];
+                residuals.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
+                loss += weight * cross_entropy(residuals, self.ranks[at[k]]);
+                residuals.iter_mut().for_each(|residual| *residual *= weight);
+                by_intercept.iter_mut().zip(residuals).for_each(|(into, residual)| *into += *residual);
+            }
+            by_row.add_products(x, &logits);
         }
-        let by_row = residuals.t().dot(&x);
-        (loss, by_row, residuals.sum_axis(Axis(0)))
+        (loss, by_row, by_intercept)
+    }
+}
+
+/// A matrix `[rows, d]` of few rows as `[blocks, d, LANES]`, the rows of a block side by side and filled up with zeros:
+/// products with long vectors then run over lanes that do not wait for one another, and round alike on every machine.
+struct Lanes {
+    blocks: Vec<Vec<[f64; LANES]>>,
+}
+
+impl Lanes {
+    fn of(rows: &[f64], d: usize, n_rows: usize) -> Self {
+        let entry = |row: usize, j: usize| if row < n_rows { rows[row * d + j] } else { 0.0 };
+        let block = |b: usize| (0..d).map(|j| std::array::from_fn(|lane| entry(b * LANES + lane, j))).collect();
+        Self { blocks: (0..n_rows.div_ceil(LANES)).map(block).collect() }
+    }
+
+    fn zeros(like: &Self) -> Self {
+        Self { blocks: like.blocks.iter().map(|block| vec![[0.0; LANES]; block.len()]).collect() }
+    }
+
+    /// Rows with those that fill the last block.
+    fn padded(&self) -> usize {
+        self.blocks.len() * LANES
+    }
+
+    /// The product with each vector.
+    fn products(&self, x: [&[f64]; TOGETHER], out: &mut [Vec<f64>; TOGETHER]) {
+        for (b, block) in self.blocks.iter().enumerate() {
+            let mut sums = [[0.0; LANES]; TOGETHER];
+            let [x0, x1, x2, x3] = x;
+            for ((((w, a), b), c), d) in block.iter().zip(x0).zip(x1).zip(x2).zip(x3) {
+                for (sums, x) in sums.iter_mut().zip([a, b, c, d]) {
+                    sums.iter_mut().zip(w).for_each(|(sum, w)| *sum += w * x);
+                }
+            }
+            for (out, sums) in out.iter_mut().zip(sums) {
+                out[b * LANES..][..LANES].copy_from_slice(&sums);
+            }
+        }
+    }
+
+    /// Adds, for each vector, its outer product with the factors of the rows.
+    fn add_products(&mut self, x: [&[f64]; TOGETHER], factors: &[Vec<f64>; TOGETHER]) {
+        for (b, block) in self.blocks.iter_mut().enumerate() {
+            let factors: [[f64; LANES]; TOGETHER] = std::array::from_fn(|k| {
+                factors[k][b * LANES..][..LANES].try_into().expect("a block has so many lanes")
+            });
+            let [x0, x1, x2, x3] = x;
+            for ((((sums, a), b), c), d) in block.iter_mut().zip(x0).zip(x1).zip(x2).zip(x3) {
+                for (factors, x) in factors.iter().zip([a, b, c, d]) {
+                    sums.iter_mut().zip(factors).for_each(|(sum, factor)| *sum += factor * x);
+                }
+            }
+        }
+    }
+
+    /// Adds itself to a plain `[rows, d]`.
+    fn add_to(&self, rows: &mut [f64], d: usize) {
+        for (row, into) in rows.chunks_exact_mut(d.max(1)).enumerate() {
+            let sums = &self.blocks[row / LANES];
+            into.iter_mut().zip(sums).for_each(|(into, sums)| *into += sums[row % LANES]);
+        }
     }
 }
 
@@ -325,6 +399,41 @@ mod tests {
         let cold = Logistic::fit_to(examples, 1.0, None, TIGHT);
         let warm = Logistic::fit_to(examples, 1.0, Some(&cold.model), TIGHT);
         assert_eq!((warm.steps, warm.model), (0, cold.model));
+    }
+
+    #[test]
+    fn any_number_of_rows_and_classes_has_the_plain_gradient() {
+        for (n, d, n_classes) in [(1, 1, 3), (6, 3, 9), (PIECE + 3, 2, 5), (9, 4, 17)] {
+            let x = Array2::from_shape_fn((n, d), |(i, j)| ((i * 5 + j * 3) as f64).sin());
+            let labels: Vec<u16> = (0..n).map(|i| (i % n_classes) as u16).collect();
+            let weights: Vec<f64> = (0..n).map(|i| 1.0 + (i % 3) as f64).collect();
+            let ranks = labels.iter().map(|label| usize::from(*label)).collect();
+            let examples = Examples { x: x.view(), labels: &labels, weights: &weights, n_classes };
+            let problem = Problem { examples, ranks, rows: n_classes, penalty: 0.5, total: weights.iter().sum() };
+            let w: Vec<f64> = (0..n_classes * (d + 1)).map(|i| (i as f64 * 0.7).cos()).collect();
+            let mut gradient = vec![0.0; w.len()];
+            let value = problem.value(&w, &mut gradient);
+            let (mut expected, mut plain) = (0.0, vec![0.0; w.len()]);
+            for (j, w) in w[..n_classes * d].iter().enumerate() {
+                expected += 0.25 * w * w;
+                plain[j] = 0.5 * w;
+            }
+            for i in 0..n {
+                let logit = |c: usize| (0..d).map(|j| w[c * d + j] * x[(i, j)]).sum::<f64>() + w[n_classes * d + c];
+                let sum: f64 = (0..n_classes).map(|c| logit(c).exp()).sum();
+                expected -= weights[i] * (logit(labels[i].into()).exp() / sum).ln();
+                for c in 0..n_classes {
+                    let hit = if usize::from(labels[i]) == c { 1.0 } else { 0.0 };
+                    let residual = weights[i] * (logit(c).exp() / sum - hit);
+                    (0..d).for_each(|j| plain[c * d + j] += residual * x[(i, j)]);
+                    plain[n_classes * d + c] += residual;
+                }
+            }
+            assert!((value - expected / problem.total).abs() < 1e-12, "{value} {expected}");
+            for (found, expected) in gradient.iter().zip(plain) {
+                assert!((found - expected / problem.total).abs() < 1e-12, "{n} {d} {n_classes}: {found} {expected}");
+            }
+        }
     }
 
     #[test]
