@@ -40,8 +40,8 @@ impl Evaluate {
             None => Run::pretrained(&pipeline, &means)?.score()?,
             Some(checkpoint) => {
                 let policy = if self.transductive { Seen::Said } else { Seen::Refused };
-                admit(&pipeline, checkpoint, policy, &means)?;
-                Run::begin(&pipeline, Existing::Refuse, &means)?.score_outside(checkpoint, policy)?
+                let admitted = admit(&pipeline, checkpoint, policy, &means)?;
+                Run::begin(&pipeline, Existing::Refuse, &means)?.score_outside(admitted)?
             }
         };
         output::print(global.form(), &Report::new(&pipeline, evaluated)).map_err(Failure::stdout)?;

@@ -1,16 +1,18 @@
 //! The arms of a comparison: what each knows of people, and what it minimises.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, SignalKind};
-use crate::judging::evaluate::{END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
+use crate::judging::evaluate::{ArmName, END_TO_END, END_TO_END_TUNED, MAJORITY, RANDOM};
 use crate::learning::awareness::{Awareness, AwarenessError, Preset};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig, ObjectiveError};
 use crate::learning::train::{PretrainOrder, Scope};
 
+use super::outside::TRANSDUCTIVE;
 use super::parse::Pipeline;
 use super::scope::{check_arms, fitted};
 use super::section::{Sections, table_in};
@@ -166,7 +168,15 @@ impl Arms<'_, '_, '_> {
             None => awareness.name(self.kind).to_owned(),
             Some(value) => arm_name(value)?.to_owned(),
         };
-        let forced = awareness.contradiction().is_some() && !name.ends_with(FORCED);
+        let contradicts = awareness.contradiction().is_some();
+        if let Some(value) = given.as_ref().filter(|_| name.ends_with(FORCED) && !contradicts) {
+            return Err(ConfigError::at(
+                value.span(),
+                format!("`{FORCED}` ends the names of arms that contradict themselves"),
+            )
+            .with_help("give the arm another `name`: its parts agree"));
+        }
+        let forced = contradicts && !name.ends_with(FORCED);
         let name = if forced { name + FORCED } else { name };
         Ok(Arm { name, awareness, objective: Arc::clone(objective) })
     }
@@ -204,17 +214,34 @@ fn arm_name<'v>(value: &'v ConfigValue<'_>) -> Result<&'v str, ConfigError> {
         return Err(ConfigError::at(value.span(), "this cannot name an arm")
             .with_help("letters, digits, `-`, `_` and `.`: it is the name of a folder, too"));
     }
-    if CONTROLS.contains(&word) {
-        return Err(ConfigError::at(value.span(), format!("`{word}` is the name of a control"))
-            .with_help("give the arm another `name`"));
+    // A pipeline as it is saved has the word that `force` gave.
+    match taken(word.strip_suffix(FORCED).unwrap_or(word)) {
+        Some(message) => Err(ConfigError::at(value.span(), message).with_help("give the arm another `name`")),
+        None => Ok(word),
     }
-    Ok(word)
+}
+
+/// Why a name cannot be an arm's, where a control has it or its end says something of the arm.
+pub(super) fn taken(word: &str) -> Option<String> {
+    if CONTROLS.contains(&word) {
+        return Some(format!("`{word}` is the name of a control"));
+    }
+    let ends = [
+        (FORCED, "arms whose parts contradict each other"),
+        (TRANSDUCTIVE, "arms whose encoder has seen people who judge it"),
+    ];
+    let (end, of) = ends.into_iter().find(|(end, _)| word.ends_with(end))?;
+    Some(format!("`{word}` ends in `{end}`, as only the names of {of} do"))
+}
+
+/// A name that two lines of a table would have.
+pub(super) fn twice(arms: &[ArmName]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    arms.iter().map(|arm| arm.name.as_str()).find(|name| !seen.insert(*name))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::base::Differences;
     use crate::pipeline::{PipelineError, PipelineText};
@@ -348,6 +375,31 @@ mod tests {
         assert_eq!((again.to_toml(), again.hash()), (pipeline.to_toml(), pipeline.hash()));
         let (line, told, help) = refused(&text.replace(", force = true", ""));
         assert!(line == 4 && told.contains("unteaches it") && help.contains("force = true"), "{told}; {help}");
+    }
+
+    #[test]
+    fn words_that_say_something_of_an_arm_end_no_other_name() {
+        for (name, told) in [
+            ("x-transductive", "ends in `-transductive`"),
+            ("x-transductive-forced", "ends in `-transductive`"),
+            ("x-forced", "contradict themselves"),
+            ("random", "the name of a control"),
+        ] {
+            let (line, message, help) = refused(&format!("[awareness]\narms = [{{ name = \"{name}\" }}]"));
+            assert!(
+                line == 4 && message.contains(told) && help.contains("another `name`"),
+                "{name}: {message}; {help}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_encoder_a_person_takes_no_neighbour_as_positive_and_says_why() {
+        let with = |keys| format!("scope = \"per-subject\"\n[awareness]\narms = [{{ name = \"x\", {keys} }}]");
+        let (_, told, help) = refused(&with("positives = \"neighbour\", neighbour_s = 3"));
+        assert!(told.contains("arm `x`") && help.contains("positives = \"window\""), "{told}; {help}");
+        let (_, _, help) = refused(&with("negatives = \"same-subject\""));
+        assert!(help.contains("nobody to tell that person from"), "{help}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub fn embed_store(pipeline: &Pipeline, source: &EncoderSource, to: &Path, means
     write(&embeddings, &npy(&values))?;
     write(&list, &rows_csv(&store, &rows))?;
     let left_out = store.table().rows.len() - rows.len();
-    let seen = outside::people_seen(&pretrained.contract, &store);
+    let seen = outside::people_seen(&pretrained.contract, &store).into_iter().collect();
     Ok(Embedded { embeddings, rows: list, n: rows.len(), dim: values.ncols(), left_out, encoder, seen })
 }
 

@@ -50,13 +50,33 @@ pub enum PipelineError {
     },
     /// A run that was interrupted, or of which only a stage was asked for.
     #[error("{}: the run is not finished: its journal has no end, there is nothing to verify yet", run.display())]
-    #[diagnostic(help(
-        "finish it with `biossl run PIPELINE --resume` (the pipeline it was begun with, which lies in it as \
-         pipeline.toml), then verify it"
-    ))]
+    #[diagnostic(help("{remedy}, then verify it"))]
     Unfinished {
         /// The run folder.
         run: PathBuf,
+        /// How to come to one that is finished.
+        remedy: &'static str,
+    },
+    /// A run of `evaluate --checkpoint`, in which the pipeline's own arms have no place.
+    #[error("{}: in this run an encoder from outside ({}) is judged, not the pipeline's arms", run.display(), encoder.display())]
+    #[diagnostic(help(
+        "name another folder with --out for the pipeline's arms; an unfinished run of `evaluate --checkpoint` is not gone on \
+         with: repeat the command with another --out, or delete the folder"
+    ))]
+    OutsideRun {
+        /// The run folder.
+        run: PathBuf,
+        /// The file of the encoder.
+        encoder: PathBuf,
+    },
+    /// A file whose name cannot be an arm's.
+    #[error("{}: the arm is called as its file is, and {message}", path.display())]
+    #[diagnostic(help("give the file another name: it stands in every table beside those of the controls"))]
+    OutsideName {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its name.
+        message: String,
     },
     /// A file cannot be hashed.
     #[error("{}: {source}", path.display())]
@@ -193,6 +213,22 @@ pub enum PipelineError {
     NoRecordings {
         /// The folder.
         path: PathBuf,
+    },
+    /// Recordings that a run's classifier cannot read.
+    #[error("{}: {failed} of {recordings} recordings cannot be used:{faults}", path.display())]
+    #[diagnostic(help(
+        "mend these files, or name a folder without them; their signals must be as the run's pipeline.toml asks (channels, \
+         rate, units), and what a finished run asks stays as it is"
+    ))]
+    NewRecordings {
+        /// The file or folder.
+        path: PathBuf,
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        recordings: usize,
+        /// Which, and why, a line each.
+        faults: String,
     },
     /// Nothing was pretrained there.
     #[error("{}: no checkpoint", folder.display())]

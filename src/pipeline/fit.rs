@@ -97,12 +97,13 @@ pub fn fit_checkpoint(
     (way_name, policy): (&str, Seen),
     means: &Means,
 ) -> Result<Vec<FittedLine>, Error> {
+    outside::plain_name(pipeline, checkpoint)?;
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
     let drawn = Drawn::of(pipeline, &store)?;
     drawn.tell(means);
     let pretrained = outside::take(pipeline, checkpoint, &store, means)?;
     let way = way(pipeline, way_name);
-    let arm = outside::arm_name(checkpoint, &pretrained, (&store, &drawn.splits), policy)?;
+    let arm = outside::arm_of((pipeline, checkpoint), &pretrained, (&store, &drawn.splits), policy)?.name;
     let mut lines = Vec::new();
     for split in &drawn.splits {
         for rr in pipeline.evaluate.rr() {

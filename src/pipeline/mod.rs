@@ -33,7 +33,7 @@ pub use error::PipelineError;
 pub use estimate::{ArmEstimate, Estimate, estimate};
 pub use fit::{FittedLine, fit_checkpoint};
 pub use means::Means;
-pub use outside::{Seen, admit};
+pub use outside::{Admitted, Seen, admit};
 pub use parse::Pipeline;
 pub use predict::{Cutting, PredictRequest, Predicted, PredictedWindow, predict};
 pub use prepare::{LabelCount, Prepared, Stale, existing, label_counts, outlook, prepare};

@@ -8,13 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::base::Digest;
 
-use crate::data::splits::{Corpora, NearWindow, Nearness, PoolSpan, Split};
+use crate::data::splits::{Corpora, NearWindow, Nearness, PoolSpan, RoleProof, Split};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{Assumed, Contract, Pretrained};
 use crate::runs::{Journal, RunFolder};
+use crate::signal::RecordingEntry;
 
+use super::arms::{taken, twice};
 use super::error::PipelineError;
 use super::means::Means;
 use super::parse::Pipeline;
@@ -30,15 +32,17 @@ pub enum Seen {
     Said,
 }
 
-/// The word behind the name of an arm whose encoder has seen people who judge it.
-pub(super) const TRANSDUCTIVE: &str = "transductive";
+/// The end of an arm's name whose encoder has seen people who judge it.
+pub(super) const TRANSDUCTIVE: &str = "-transductive";
 
 /// Reads an encoder that is to work on the windows of a store, and says what it does not say of itself.
 ///
 /// # Errors
 /// A file that cannot be read; one made for other windows, with both sides.
 pub(super) fn take(pipeline: &Pipeline, path: &Path, store: &Store, means: &Means) -> Result<Pretrained, Error> {
-    let pretrained = read(pipeline, path, store, means)?;
+    let assumed = Assumed { encoder: &pipeline.encoder, store, pool: pipeline.outside.as_ref() };
+    let pretrained = Pretrained::from_file(path, assumed, &means.device)?;
+    check_fit(path, &pretrained.contract, store)?;
     let (path, contract) = (path.display(), &pretrained.contract);
     if contract.recipe_hash.is_empty() || contract.pool.split_hash.is_empty() {
         means.watch.progress().caution(&format!(
@@ -48,27 +52,40 @@ pub(super) fn take(pipeline: &Pipeline, path: &Path, store: &Store, means: &Mean
     Ok(pretrained)
 }
 
-/// The same without a word.
-///
-/// # Errors
-/// As [`take`].
-pub(super) fn read(pipeline: &Pipeline, path: &Path, store: &Store, means: &Means) -> Result<Pretrained, Error> {
-    let assumed = Assumed { encoder: &pipeline.encoder, store, pool: pipeline.outside.as_ref() };
-    let pretrained = Pretrained::from_file(path, assumed, &means.device)?;
-    check_fit(path, &pretrained.contract, store)?;
-    Ok(pretrained)
+/// An encoder from outside that may be judged, read once.
+pub struct Admitted {
+    /// The file that was named.
+    file: PathBuf,
+    /// Its SHA-256.
+    file_hash: String,
+    /// What stood in it.
+    pub(super) pretrained: Pretrained,
+    /// What it is called, the same in all folds.
+    pub(super) arm: OutsideArm,
+}
+
+/// What an encoder from outside is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OutsideArm {
+    /// The word in tables, which names folders of the run too.
+    pub(super) name: String,
+    /// Whether it has seen those who judge it.
+    transductive: bool,
 }
 
 /// Holds an encoder against every fold of a pipeline before a run begins, so that a refusal leaves nothing behind.
 ///
 /// # Errors
-/// A file that cannot be read, an encoder made for other windows, one that has seen people who judge it, unless
-/// `policy` is to say so.
-pub fn admit(pipeline: &Pipeline, path: &Path, policy: Seen, means: &Means) -> Result<(), Error> {
+/// A file whose name cannot stand in the table, one that cannot be read, an encoder made for other windows, one that has
+/// seen people who judge it, unless `policy` is to say so.
+pub fn admit(pipeline: &Pipeline, path: &Path, policy: Seen, means: &Means) -> Result<Admitted, Error> {
+    plain_name(pipeline, path)?;
     let store = prepare(pipeline, Stale::Refuse, means)?.store;
     let pretrained = take(pipeline, path, &store, means)?;
+    let file_hash = hash_of(path)?;
     let drawn = Drawn::of(pipeline, &store)?;
-    arm_name(path, &pretrained, (&store, &drawn.splits), policy).map(drop)
+    let arm = arm_of((pipeline, path), &pretrained, (&store, &drawn.splits), policy)?;
+    Ok(Admitted { file: path.to_owned(), file_hash, pretrained, arm })
 }
 
 /// An encoder reads only windows like those it was made for.
@@ -83,28 +100,44 @@ pub(super) fn check_fit(path: &Path, contract: &Contract, store: &Store) -> Resu
     Err(PipelineError::ForeignCheckpoint { path: path.to_owned(), differences }.into())
 }
 
-/// People of validation and test whom an encoder has seen.
-struct Known {
+/// People of a store whom an encoder has seen.
+struct Met {
     /// A recording of theirs has the very bytes of one in its pool.
     by_content: BTreeSet<String>,
     /// Their name is one of its pool, which is of a corpus of the same name, and no recording is the same.
     by_name: BTreeSet<String>,
 }
 
-impl Known {
-    fn of(contract: &Contract, store: &Store, split: &Split) -> Self {
-        let (pool, roles, table) = (&contract.pool, &split.proof().roles, store.table());
-        let mut known = Self { by_content: BTreeSet::new(), by_name: BTreeSet::new() };
+impl Met {
+    /// Of those whose recordings, by person and table entry, are `asked` about.
+    fn of(contract: &Contract, store: &Store, asked: impl Fn(&String, &RecordingEntry) -> bool) -> Self {
+        let (pool, table) = (&contract.pool, store.table());
         let same_corpus = pool.corpus == store.corpus();
-        for role in [&roles.validation, &roles.test] {
-            let named = role.subjects.iter().filter(|subject| same_corpus && pool.subjects.contains(subject));
-            known.by_name.extend(named.cloned());
-            let recordings = table.recordings.iter().filter(|entry| role.recordings.contains(&entry.id));
-            let shared = recordings.filter(|entry| pool.recordings.binary_search(&entry.content_hash).is_ok());
-            known.by_content.extend(shared.map(|entry| table.subjects[entry.subject as usize].to_string()));
+        let mut met = Self { by_content: BTreeSet::new(), by_name: BTreeSet::new() };
+        for entry in &table.recordings {
+            let (subject, hash) = (&table.subjects[entry.subject as usize].0, &entry.content_hash);
+            if !asked(subject, entry) {
+                continue;
+            }
+            // A store without hashes (made in memory) is known by its names alone.
+            if !hash.is_empty() && pool.recordings.binary_search(hash).is_ok() {
+                met.by_content.insert(subject.clone());
+            }
+            if same_corpus && pool.subjects.contains(subject) {
+                met.by_name.insert(subject.clone());
+            }
         }
-        known.by_name.retain(|subject| !known.by_content.contains(subject));
-        known
+        met.by_name.retain(|subject| !met.by_content.contains(subject));
+        met
+    }
+
+    /// Of those who judge in a fold.
+    fn judges(contract: &Contract, store: &Store, split: &Split) -> Self {
+        let roles = &split.proof().roles;
+        Self::of(contract, store, |subject, entry| {
+            let holds = |role: &RoleProof| role.subjects.contains(subject) && role.recordings.contains(&entry.id);
+            holds(&roles.validation) || holds(&roles.test)
+        })
     }
 
     fn subjects(&self) -> String {
@@ -140,6 +173,8 @@ pub(super) struct Outsider {
     file: PathBuf,
     /// Its SHA-256.
     file_hash: String,
+    /// SHA-256 of the copy in the run folder; absent in runs of earlier versions.
+    pub(super) copy_hash: Option<String>,
 }
 
 impl Outsider {
@@ -147,22 +182,31 @@ impl Outsider {
     const EVENT: &'static str = "outside";
 
     /// Copies the encoder into a run and writes down where it came from.
-    pub(super) fn keep(
-        (arm, file): (&str, &Path),
-        pretrained: &Pretrained,
-        folder: &RunFolder,
-        journal: &mut Journal,
-    ) -> Result<(), Error> {
-        let fault = |source| PipelineError::Hash { path: file.to_owned(), source };
-        let outsider = Self {
-            arm: arm.to_owned(),
-            transductive: arm.ends_with(&format!("-{TRANSDUCTIVE}")),
-            file: file.to_owned(),
-            file_hash: Digest::of_file(file).map_err(fault)?,
-        };
-        let copy = RunFolder::encoder_file(&folder.checkpoint_folder(arm, 0)?.join(Self::EVENT));
+    pub(super) fn keep(admitted: &Admitted, folder: &RunFolder, journal: &mut Journal) -> Result<(), Error> {
+        let Admitted { file, file_hash, pretrained, arm: OutsideArm { name, transductive } } = admitted;
+        let copy = RunFolder::encoder_file(&folder.checkpoint_folder(name, 0)?.join(Self::EVENT));
         save_encoder(&copy, &pretrained.group, &provenance(&pretrained.contract))?;
+        let outsider = Self {
+            arm: name.clone(),
+            transductive: *transductive,
+            file: file.clone(),
+            file_hash: file_hash.clone(),
+            copy_hash: Some(hash_of(&copy)?),
+        };
         Ok(journal.record_once(Self::EVENT, &outsider)?)
+    }
+
+    /// Refuses to go on with the pipeline's own arms in the run of an encoder from outside.
+    ///
+    /// # Errors
+    /// A run that judged one, or began to; a journal that cannot be read.
+    pub(super) fn refuse(folder: &RunFolder) -> Result<(), Error> {
+        match Self::of(&folder.read_journal()?) {
+            Some(Self { file, .. }) => {
+                Err(PipelineError::OutsideRun { run: folder.path().to_owned(), encoder: file }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The one that a run judged; none where it judged its own arms.
@@ -176,6 +220,14 @@ impl Outsider {
         RunFolder::encoder_file(&folder.checkpoints(&self.arm, 0).join(Self::EVENT))
     }
 
+    /// SHA-256 of its copy as it lies in the run folder now.
+    ///
+    /// # Errors
+    /// A copy that cannot be read.
+    pub(super) fn hash_of_copy(&self, folder: &RunFolder) -> Result<String, Error> {
+        hash_of(&self.copy(folder))
+    }
+
     /// Whether its copy has seen those who judge in these splits.
     ///
     /// # Errors
@@ -187,6 +239,10 @@ impl Outsider {
     }
 }
 
+fn hash_of(path: &Path) -> Result<String, Error> {
+    Ok(Digest::of_file(path).map_err(|source| PipelineError::Hash { path: path.to_owned(), source })?)
+}
+
 /// What a file of weights says of itself: what it was made for and from, each part as JSON.
 pub(super) fn provenance(contract: &Contract) -> BTreeMap<String, String> {
     match serde_json::to_value(contract) {
@@ -196,18 +252,10 @@ pub(super) fn provenance(contract: &Contract) -> BTreeMap<String, String> {
 }
 
 /// The people of a store whom an encoder has seen, by the content of a recording or by name in the same corpus.
-pub(super) fn people_seen(contract: &Contract, store: &Store) -> Vec<String> {
-    let (pool, table) = (&contract.pool, store.table());
-    let same_corpus = pool.corpus == store.corpus();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for entry in &table.recordings {
-        let subject = &table.subjects[entry.subject as usize].0;
-        let known = pool.recordings.binary_search(&entry.content_hash).is_ok();
-        if known || (same_corpus && pool.subjects.contains(subject)) {
-            seen.insert(subject);
-        }
-    }
-    seen.into_iter().map(str::to_owned).collect()
+pub(super) fn people_seen(contract: &Contract, store: &Store) -> BTreeSet<String> {
+    let Met { mut by_content, by_name } = Met::of(contract, store, |_, _| true);
+    by_content.extend(by_name);
+    by_content
 }
 
 /// What an encoder has seen of a fold, as the refusal that it would be.
@@ -222,12 +270,12 @@ fn seen(path: &Path, contract: &Contract, (store, split): (&Store, &Split)) -> O
             return None;
         }
     }
-    let known = Known::of(contract, store, split);
-    let subjects = known.subjects();
+    let met = Met::judges(contract, store, split);
+    let subjects = met.subjects();
     if subjects.is_empty() {
         return None;
     }
-    let (mut grounds, remedy) = known.grounds(store.corpus());
+    let (mut grounds, remedy) = met.grounds(store.corpus());
     if split.proof().scope.is_within() {
         grounds.push_str(UNPLACED);
     }
@@ -267,25 +315,46 @@ fn near(
     })
 }
 
-/// The name of an arm on an encoder from outside, the same in all folds.
+/// The name that a file gives its arm, if it can stand in the table beside the controls.
 ///
 /// # Errors
-/// An encoder that has seen people who judge it in any of them, in plans within a person their windows or what lies near
-/// these, unless that is to be said.
-pub(super) fn arm_name(
-    path: &Path,
-    pretrained: &Pretrained,
-    (store, splits): (&Store, &[Split]),
-    policy: Seen,
-) -> Result<String, Error> {
+/// A name that a control has, one that ends in a word which says something of an arm, one that makes two lines of the
+/// table the same.
+pub(super) fn plain_name(pipeline: &Pipeline, path: &Path) -> Result<String, Error> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     // It names folders of the run.
     let plain = |sign: char| if sign.is_ascii_alphanumeric() || "-_.".contains(sign) { sign } else { '_' };
     let stem: String = stem.trim_start_matches('.').chars().map(plain).collect();
+    let fault = if stem.is_empty() {
+        Some("nothing is left of the name of the file".to_owned())
+    } else if let Some(taken) = taken(&stem) {
+        Some(taken)
+    } else {
+        twice(&pipeline.judged_names(Some(&stem)))
+            .map(|name| format!("with an arm `{stem}` two lines of the table would be called `{name}`"))
+    };
+    match fault {
+        None => Ok(stem),
+        Some(message) => Err(PipelineError::OutsideName { path: path.to_owned(), message }.into()),
+    }
+}
+
+/// What an encoder from outside is called, the same in all folds.
+///
+/// # Errors
+/// As [`plain_name`]; an encoder that has seen people who judge it in any of them, in plans within a person their windows or what lies near
+/// these, unless that is to be said.
+pub(super) fn arm_of(
+    (pipeline, path): (&Pipeline, &Path),
+    pretrained: &Pretrained,
+    (store, splits): (&Store, &[Split]),
+    policy: Seen,
+) -> Result<OutsideArm, Error> {
+    let name = plain_name(pipeline, path)?;
     let found = splits.iter().find_map(|split| seen(path, &pretrained.contract, (store, split)));
     match (found, policy) {
-        (None, _) => Ok(stem),
-        (Some(_), Seen::Said) => Ok(format!("{stem}-{TRANSDUCTIVE}")),
+        (None, _) => Ok(OutsideArm { name, transductive: false }),
+        (Some(_), Seen::Said) => Ok(OutsideArm { name: name + TRANSDUCTIVE, transductive: true }),
         (Some(error), Seen::Refused) => Err(error.into()),
     }
 }
@@ -293,11 +362,12 @@ pub(super) fn arm_name(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::PipelineText;
 
     #[test]
     fn how_people_were_known_stands_beside_them() {
         let set = |people: &[&str]| people.iter().map(|&person| person.to_owned()).collect::<BTreeSet<_>>();
-        let known = |content, name| Known { by_content: set(content), by_name: set(name) };
+        let known = |content, name| Met { by_content: set(content), by_name: set(name) };
         let both = known(&["02"], &["01", "03"]);
         assert_eq!(both.subjects(), "01, 02, 03");
         let (told, remedy) = both.grounds("folder");
@@ -306,5 +376,33 @@ mod tests {
         assert_eq!(known(&["02"], &[]).grounds("folder"), ("by the content of a recording".to_owned(), ""));
         let (told, remedy) = known(&[], &["01"]).grounds("folder");
         assert!(told == "by name alone, in a pool of a corpus `folder` too" && !remedy.is_empty(), "{told}");
+    }
+
+    #[test]
+    fn a_file_whose_name_cannot_stand_in_the_table_is_refused() {
+        let parse = |more: &str| {
+            let text =
+                format!("corpus = {{ name = \"mit-bih\", root = \"x\" }}\nsplit = {{ name = \"shares\" }}\n{more}");
+            Pipeline::parse(&PipelineText::new("p.toml", text), None).unwrap()
+        };
+        let (plain, rr) = (parse(""), parse("evaluate = { rr = [\"none\", \"rr\"] }"));
+        let name = |pipeline, file: &str| plain_name(pipeline, Path::new(file)).map_err(|error| error.to_string());
+        for (file, word) in [
+            ("majority.safetensors", "the name of a control"),
+            ("dir/random.safetensors", "the name of a control"),
+            ("end-to-end.pt", "the name of a control"),
+            ("end-to-end-tuned.safetensors", "the name of a control"),
+            ("x-transductive.safetensors", "ends in `-transductive`"),
+            ("x-forced.safetensors", "ends in `-forced`"),
+            ("...", "nothing is left"),
+        ] {
+            let told = name(&plain, file).unwrap_err();
+            assert!(told.contains(word) && told.contains(file), "{file}: {told}");
+        }
+        assert_eq!(name(&plain, "dir/my encoder.v2.safetensors"), Ok("my_encoder.v2".to_owned()));
+        // A line of the features alone is called so, where they are asked for.
+        assert_eq!(name(&plain, "rr.safetensors"), Ok("rr".to_owned()));
+        let told = name(&rr, "rr.safetensors").unwrap_err();
+        assert!(told.contains("two lines of the table would be called `rr-linear`"), "{told}");
     }
 }

@@ -18,7 +18,7 @@ use crate::learning::train::{DeclaredPool, PretrainSettings, Scope, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::seconds_to_samples;
 
-use super::arms::{Arm, Arms};
+use super::arms::{Arm, Arms, twice};
 use super::cuts::check_cuts;
 use super::error::PipelineError;
 use super::section::Sections;
@@ -169,9 +169,7 @@ impl Pipeline {
 
     /// Every line of the table has a name of its own: those of arms can meet those of controls.
     fn check_names(&self, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
-        let names: Vec<String> = self.arm_names().into_iter().map(|arm| arm.name).collect();
-        let twice = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name));
-        twice.map_or(Ok(()), |(_, name)| {
+        twice(&self.arm_names()).map_or(Ok(()), |name| {
             let message = format!("two lines of the table would be called `{name}`");
             Err(ConfigError::at(sections.place("awareness", "arms"), message).with_help("give the arm another `name`"))
         })

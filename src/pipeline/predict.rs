@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::base::SignalKind;
 use crate::data::corpora::{CORPORA, Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef};
 use crate::data::formats::{FormatError, Header, Reader};
-use crate::data::preprocess::{Failure, write_store};
+use crate::data::preprocess::{Failure, PreprocessError, write_store};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Classifier;
@@ -108,7 +108,8 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
     }
     let scratch = Scratch(request.scratch.clone());
     let settings = &pipeline.corpus.resolved;
-    let summary = write_store(&corpus, settings, &pipeline.recipe, &scratch.0, means.threads, &means.watch)?;
+    let summary = write_store(&corpus, settings, &pipeline.recipe, &scratch.0, means.threads, &means.watch)
+        .map_err(|error| unusable(&request.recordings, error))?;
     let store = Store::open(&scratch.0)?;
     check_fit(&path, &classifier.contract, &store)?;
     let (rows, probability) = classifier.probabilities(&store, &means.watch)?;
@@ -123,8 +124,16 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
         classifier: path,
         windows,
         left_out: summary.excluded,
-        failed: summary.failed,
+        // What a corpus would be told to change, a run that is finished cannot.
+        failed: summary.failed.into_iter().map(|failure| Failure { remedy: None, ..failure }).collect(),
     })
+}
+
+/// New recordings that cannot be used: the keys that would help in a corpus are those of a run that is finished.
+fn unusable(at: &Path, error: PreprocessError) -> Error {
+    let PreprocessError::Failed { failures, recordings } = error else { return error.into() };
+    let faults = failures.iter().map(|Failure { id, reason, .. }| format!("\n  {id}: {reason}")).collect();
+    PipelineError::NewRecordings { path: at.to_owned(), failed: failures.len(), recordings, faults }.into()
 }
 
 fn windows(

@@ -9,7 +9,7 @@ use crate::base::{Chosen, ConfigError, ConfigValue, SignalKind};
 use crate::data::splits::{Proof, Split};
 use crate::data::store::Store;
 use crate::error::Error;
-use crate::learning::awareness::Preset;
+use crate::learning::awareness::{Awareness, Positives, Preset};
 use crate::learning::objectives::{OBJECTIVES, ObjectiveConfig};
 use crate::learning::train::Scope;
 use crate::runs::RunFolder;
@@ -38,8 +38,15 @@ pub(super) fn check_arms(
     match arms.iter().find(|arm| arm.awareness != base) {
         Some(arm) if scope == Scope::PerSubject => {
             let message = format!("scope `per-subject` takes `base` only, and arm `{}` is another", arm.name);
-            Err(ConfigError::at(sections.place("awareness", "arms"), message)
-                .with_help("an encoder of one person has nobody to tell that person from"))
+            // With a neighbour as positive an arm is another one though nobody is told from anybody.
+            let near = Awareness { positives: Positives::Neighbour, neighbour_s: arm.awareness.neighbour_s, ..base };
+            let help = if arm.awareness == near {
+                "here every window is its own positive, so that the scopes differ in nothing else: take positives = \
+                 \"window\", or scope = \"cross-subject\""
+            } else {
+                "an encoder of one person has nobody to tell that person from"
+            };
+            Err(ConfigError::at(sections.place("awareness", "arms"), message).with_help(help))
         }
         _ => Ok(()),
     }
@@ -125,6 +132,9 @@ impl Part {
 /// How many people a message names.
 const NAMED: usize = 5;
 
+/// Why somebody has no encoder whose labels the budget does not show.
+const FEW_LABELS: &str = "not among the `people` of `evaluate.labels`";
+
 /// What a pipeline trains and judges on: the splits of its plan, or those of each person.
 pub(super) struct Drawn {
     /// The person of each split, where everybody has an encoder of their own; else empty.
@@ -155,6 +165,11 @@ impl Drawn {
         for split in &self.splits {
             let plan_s = split.proof().left_out.iter().map(|out| format!("{} ({})", out.subject, out.reason));
             self.left_out.extend(plan_s);
+            let unlabelled =
+                split.pool().subjects().iter().filter(|subject| !split.train().subjects().contains(subject));
+            let reason = if pipeline.evaluate.labels().people.is_some() { FEW_LABELS } else { "no label in train" };
+            self.left_out
+                .extend(unlabelled.map(|&subject| format!("{} ({reason})", table.subjects[subject as usize].0)));
             // A plan that parts people has a person whose split cannot be made; the error says so.
             for &subject in split.train().subjects() {
                 let id = table.subjects[subject as usize].to_string();

@@ -1,7 +1,8 @@
 //! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
 //! of the pipeline and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::data::splits::{DrawContext, Split, TestLedger};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
-use crate::judging::evaluate::{ArmCost, END_TO_END, Evaluated, Evaluation, PretrainedArm, Round};
+use crate::judging::evaluate::{ArmCost, ArmName, Evaluated, Evaluation, PretrainedArm, Round, arm_names};
 use crate::learning::nn::save_encoder;
 use crate::learning::train::{
     Checkpoints, Contract, Monitored, PoolSize, PretrainData, Pretrained, Record, Resume, pretrain,
@@ -23,7 +24,7 @@ use super::costs::costs;
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
-use super::outside::{self, Outsider, Seen};
+use super::outside::{self, Admitted, Outsider};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
@@ -46,7 +47,7 @@ pub struct Run<'a> {
 }
 
 /// Gives the encoders of a fold and seed, with the names of their arms.
-type Encoders<'f, 'a> = dyn FnMut(&mut Run<'a>, usize, u64) -> Result<Vec<(String, Pretrained)>, Error> + 'f;
+type Encoders<'f, 'a> = dyn FnMut(&mut Run<'a>, usize, u64) -> Result<Rc<[(String, Pretrained)]>, Error> + 'f;
 
 /// An encoder that pretraining left in the run folder.
 #[derive(Debug, Clone, Serialize)]
@@ -88,7 +89,9 @@ impl<'a> Run<'a> {
                 return Err(RunError::Exists { path: pipeline.folder.clone() }.into());
             }
             (Existing::Resume, true) => {
-                same_pipeline(pipeline, &RunFolder::open(&pipeline.folder)?)?;
+                let folder = RunFolder::open(&pipeline.folder)?;
+                same_pipeline(pipeline, &folder)?;
+                Outsider::refuse(&folder)?;
                 Some(RunFolder::create(&pipeline.folder, Existing::Resume, &means.command)?)
             }
             _ => None,
@@ -222,23 +225,19 @@ impl<'a> Run<'a> {
             for arm in 0..run.pipeline.arms.len() {
                 pretrained.push((run.pipeline.arms[arm].name.clone(), run.pretrain_arm(arm, fold, seed)?));
             }
-            Ok(pretrained)
+            Ok(pretrained.into())
         })
     }
 
     /// Judges one encoder from outside in place of the pipeline's arms, beside the same controls.
     ///
     /// # Errors
-    /// An encoder made for other windows; one that has seen people who judge it, unless `policy` is to say so; as
-    /// [`Run::score`].
-    pub fn score_outside(&mut self, file: &Path, policy: Seen) -> Result<Evaluated, Error> {
-        let pretrained = outside::read(self.pipeline, file, &self.store, self.means)?;
-        // One name for all folds: an encoder that has seen somebody in one of them has seen somebody.
-        let name = outside::arm_name(file, &pretrained, (&self.store, &self.splits), policy)?;
-        Outsider::keep((&name, file), &pretrained, &self.folder, &mut self.journal)?;
-        self.judge_all(Vec::new(), &mut |run, _, _| {
-            Ok(vec![(name.clone(), outside::read(run.pipeline, file, &run.store, run.means)?)])
-        })
+    /// As [`Run::score`].
+    pub fn score_outside(&mut self, admitted: Admitted) -> Result<Evaluated, Error> {
+        Outsider::keep(&admitted, &self.folder, &mut self.journal)?;
+        // What was kept is what is judged, in every round.
+        let encoders: Rc<[_]> = [(admitted.arm.name, admitted.pretrained)].into();
+        self.judge_all(Vec::new(), &mut |_, _, _| Ok(Rc::clone(&encoders)))
     }
 
     /// What the arms cost to pretrain. Every one is set up for the smallest and the largest pool first, so that the last
@@ -291,8 +290,11 @@ impl<'a> Run<'a> {
         let (split, store, folder) = (&self.splits[fold], &self.store, &self.parts[fold]);
         let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
         let places = self.places(&first.contract, fold);
+        let names: Vec<&str> = pretrained.iter().map(|(name, _)| name.as_str()).collect();
+        let lines = arm_names(&names, &self.pipeline.downstream, (&self.pipeline.evaluate, &self.pipeline.seeds));
         let keeper = |name: &str, fold: u16, seed: u64, fitted: &Fitted| {
-            let contract = contract_of(name, pretrained);
+            let line = lines.iter().find(|line| line.name == name);
+            let contract = line.and_then(|line| contract_of(line, pretrained));
             let Some(contract) = contract else { return Ok(()) };
             let people = &split.proof().roles;
             let (train, validation) = (people.train.subjects.clone(), people.validation.subjects.clone());
@@ -365,12 +367,11 @@ impl<'a> Run<'a> {
 
 /// What a classifier's encoder was made for and from: the arm's that it began with; that of a training from a random
 /// start, with nobody in its pool. None for controls that nobody predicts with.
-fn contract_of(name: &str, pretrained: &[(String, Pretrained)]) -> Option<Contract> {
-    let began = pretrained.iter().filter(|(arm, _)| name.strip_prefix(arm).is_some_and(|rest| rest.starts_with('-')));
-    if let Some((_, pretrained)) = began.max_by_key(|(arm, _)| arm.len()) {
-        return Some(pretrained.contract.clone());
+fn contract_of(line: &ArmName, pretrained: &[(String, Pretrained)]) -> Option<Contract> {
+    if let Some(encoder) = &line.encoder {
+        return pretrained.iter().find(|(arm, _)| arm == encoder).map(|(_, began)| began.contract.clone());
     }
-    let mut contract = pretrained.first().filter(|_| name.starts_with(END_TO_END))?.1.contract.clone();
+    let mut contract = pretrained.first().filter(|_| line.trains_from_scratch())?.1.contract.clone();
     contract.pool.clear();
     Some(contract)
 }
@@ -411,6 +412,7 @@ fn tell_splits(splits: &[Split], means: &Means) {
 pub fn finished(pipeline: &Pipeline) -> Result<Option<Evaluated>, Error> {
     let Ok(folder) = RunFolder::open(&pipeline.folder) else { return Ok(None) };
     same_pipeline(pipeline, &folder)?;
+    Outsider::refuse(&folder)?;
     // The manifest is the last file of every stage; one that does not fit is of a stage before.
     match folder.changed_files() {
         Ok(changed) if changed.is_empty() => Ok(folder.read_evaluation().ok()),

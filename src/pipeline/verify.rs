@@ -59,8 +59,10 @@ pub struct Verified {
 pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
     let folder = RunFolder::open(run)?;
     // A lost file of a finished run is another matter: that is told as any change is.
-    if !folder.read_journal()?.iter().any(|entry| word(entry, "event") == "end") {
-        return Err(PipelineError::Unfinished { run: run.to_owned() }.into());
+    let journal = folder.read_journal()?;
+    if !journal.iter().any(|entry| word(entry, "event") == "end") {
+        let remedy = if Outsider::of(&journal).is_some() { JUDGE_ANEW } else { GO_ON };
+        return Err(PipelineError::Unfinished { run: run.to_owned(), remedy }.into());
     }
     let mut verifier = Verifier { folder, outsider: None, checked: Vec::new(), disagreements: Vec::new() };
     verifier.manifest();
@@ -74,6 +76,12 @@ pub fn verify(run: &Path, store: Option<&Path>) -> Result<Verified, Error> {
     let Verifier { checked, disagreements, .. } = verifier;
     Ok(Verified { run: run.to_owned(), checked, disagreements })
 }
+
+/// How an interrupted run is finished.
+const GO_ON: &str =
+    "finish it with `biossl run PIPELINE --resume` (the pipeline it was begun with, which lies in it as pipeline.toml)";
+/// The same where an encoder from outside is judged.
+const JUDGE_ANEW: &str = "repeat the `biossl evaluate PIPELINE --checkpoint FILE` that began it, with another --out";
 
 struct Verifier {
     folder: RunFolder,
@@ -451,7 +459,13 @@ impl Verifier {
             Ok(seen) => self.same(&format!("journal.jsonl: {}", outsider.arm), word(outsider.transductive), word(seen)),
             Err(error) => self.note(place.clone(), error.to_string(), "the encoder that was judged"),
         }
-        self.looked_at(format!("{place}: its pool against validation and test people or windows"));
+        match (outsider.hash_of_copy(&self.folder), &outsider.copy_hash) {
+            (Ok(hash), Some(written)) => self.same(&format!("{place}: SHA-256"), &hash, written),
+            (Ok(hash), None) => self.note(format!("{place}: SHA-256"), hash, "a hash in the journal (`copy_hash`)"),
+            // That it cannot be read is told above.
+            (Err(_), _) => {}
+        }
+        self.looked_at(format!("{place}: SHA-256, and its pool against validation and test people or windows"));
     }
 
     fn rows(&mut self, store: &Store, table: &PredictionTable) {

@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use biossl::judging::downstream::Classifier;
+use biossl::runs::RunFolder;
+use candle_core::Device;
 use serde_json::Value;
 
 use super::cli::{biossl, json, stderr, tiny_run};
+use super::verify::copy;
 
 #[test]
 fn an_encoder_from_outside_is_judged_only_where_it_fits_and_has_not_seen_the_judges() {
@@ -73,6 +77,34 @@ fn an_outside_encoder_has_its_word_beside_every_number() {
 
     // The run is checked like any other: its encoder lies in it, with what it has seen.
     assert_eq!(json(&["verify", &out, "--json"], 0)["disagreements"], Value::from(Vec::<Value>::new()));
+
+    // The pipeline's own arms are not trained in it, and it is not gone on with.
+    let resumed = [&["run", &pipeline, "--store", &store, "--out", &out][..], &evaluate[8..], &["--resume"]].concat();
+    let resumed = biossl(&resumed);
+    assert_eq!(resumed.status.code(), Some(1), "{}", stderr(&resumed));
+    assert!(stderr(&resumed).contains("an encoder from outside (") && stderr(&resumed).contains("another --out"));
+    let broken = folder.path().join("broken");
+    copy(Path::new(&out), &broken);
+    let lines = std::fs::read_to_string(broken.join("journal.jsonl")).unwrap();
+    let lines: String =
+        lines.lines().filter(|line| !line.contains("\"event\":\"end\"")).flat_map(|line| [line, "\n"]).collect();
+    biossl::base::write_atomically(&broken.join("journal.jsonl"), lines.as_bytes()).unwrap();
+    let unfinished = stderr(&biossl(&["verify", &broken.display().to_string()]));
+    assert!(unfinished.contains("biossl evaluate") && !unfinished.contains("--resume"), "{unfinished}");
+
+    // The copy is the encoder that was judged, number by number.
+    let changed = folder.path().join("changed");
+    copy(Path::new(&out), &changed);
+    let weights = changed.join("checkpoints/encoder-transductive/0/outside/encoder.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    biossl::base::write_atomically(&weights, &bytes).unwrap();
+    RunFolder::open(&changed).unwrap().seal().unwrap();
+    let found = json(&["verify", &changed.display().to_string(), "--json"], 1)["disagreements"].clone();
+    assert!(
+        found.as_array().unwrap().len() == 1 && found[0]["place"].as_str().unwrap().ends_with("SHA-256"),
+        "{found}"
+    );
     let journal = folder.path().join("run/journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     let told = text.replace("\"transductive\":true", "\"transductive\":false");
@@ -81,6 +113,38 @@ fn an_outside_encoder_has_its_word_beside_every_number() {
     biossl::runs::RunFolder::open(Path::new(&out)).unwrap().seal().unwrap();
     let found = json(&["verify", &out, "--json"], 1)["disagreements"].clone();
     assert_eq!(found[0]["expected"], "has seen those who judged it", "{found}");
+}
+
+#[test]
+fn outside_encoders_stand_beside_controls_and_are_compared() {
+    let run = tiny_run();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| run.join(file).display().to_string();
+    let (pipeline, store) = (path("tiny.toml"), path("tiny.h5"));
+    let judge = |arm: &str, name: &str| {
+        let file = folder.path().join(name).with_extension("safetensors");
+        std::fs::copy(run.join(format!("run/checkpoints/{arm}/0/seed-1/encoder.safetensors")), &file).unwrap();
+        let (file, out) = (file.display().to_string(), folder.path().join(format!("of-{name}")).display().to_string());
+        let ways = "downstream=[{ name = \"linear\", c = [1.0], tau = [0.5] }]";
+        let places = ["evaluate", &pipeline, "--store", &store, "--out", &out, "--checkpoint", &file];
+        (biossl(&[&places[..], &["--quiet", "--set", ways, "--set", "evaluate.identity=false"]].concat()), out)
+    };
+    let ledger = std::fs::read_dir(run).unwrap().count();
+    let (refused, out) = judge("base", "random");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("`random` is the name of a control"), "{}", stderr(&refused));
+    assert!(!Path::new(&out).exists() && std::fs::read_dir(run).unwrap().count() == ledger);
+
+    // An arm whose name begins a control's leaves the control what it is: trained from nobody's encoder.
+    let ((first, end), (second, other)) = (judge("base", "end"), judge("subject-invariant", "other"));
+    assert_eq!((first.status.code(), second.status.code()), (Some(0), Some(0)), "{}", stderr(&first));
+    let pool = |name: &str| {
+        let file = RunFolder::open(Path::new(&end)).unwrap().finished_classifier(name, 0, 1).unwrap().unwrap();
+        Classifier::read(&file, &Device::Cpu).unwrap().contract.pool.subjects
+    };
+    assert!(pool("end-to-end").is_empty() && !pool("end-linear").is_empty());
+    let found = json(&["compare", &end, &other, "--json"], 0).to_string();
+    assert!(found.contains("end-linear") && found.contains("other-linear"), "{found}");
 }
 
 #[test]

@@ -99,7 +99,9 @@ fn what_does_not_fit_is_refused() {
     let eeg = fixture("eegmmidb/S001/S001R04.edf").display().to_string();
     let output = biossl(&["predict", &folder, &eeg, "--classifier", "base-linear", "--quiet"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("MLII") && stderr(&output).contains("S001R04"), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("MLII") && told.contains("S001R04") && told.contains("a folder without them"), "{told}");
+    assert!(!told.contains("aliases") && !told.contains("exclude"), "keys of a run that is finished: {told}");
     let ecg = fixture("mitdb/100.hea").display().to_string();
     for more in [&["--classifier", "base-knn"][..], &[], &["--classifier", "base-linear", "--fold", "3"]] {
         let output = biossl(&[&["predict", &folder, &ecg][..], more].concat());

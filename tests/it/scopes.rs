@@ -80,6 +80,9 @@ fn an_encoder_a_person_never_sees_another_persons_window() {
     assert_eq!(together.group.running_to_vec().unwrap(), alone.group.running_to_vec().unwrap());
 
     // Scores are means over people; every test window is predicted once an arm, by its own person's classifier.
+    let choices: Vec<&str> =
+        told["efforts"].as_array().unwrap().iter().map(|effort| effort["choice"].as_str().unwrap()).collect();
+    assert!(choices.iter().any(|choice| choice.starts_with("base-linear, seed 1, fold 1 (208): ")), "{choices:?}");
     let scores = told["scores"].as_array().unwrap();
     let mean = scores.iter().find(|score| score["metric"] == "accuracy-subject-mean" && score["arm"] == "base-linear");
     assert_eq!(mean.unwrap()["n_subjects"], 3);
@@ -108,6 +111,13 @@ fn people_with_one_class_are_left_out_and_named() {
     assert!(stderr(&output).contains("no encoder for: 114 (one class in train (N))"), "{}", stderr(&output));
     let people: Vec<_> = std::fs::read_dir(folder.path().join("run/subjects")).unwrap().collect();
     assert_eq!(people.len(), 1);
+    // Somebody without a label to learn from has no encoder, and is named too.
+    let other = tempfile::tempdir().unwrap();
+    let few = pipeline(other.path(), &["200", "208"]);
+    let output = biossl(&["pretrain", &few, "--set", "evaluate.labels={ people = 1 }"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("(not among the `people` of `evaluate.labels`)"), "{told}");
 }
 
 #[test]

@@ -343,6 +343,14 @@ impl Split {
         self
     }
 
+    /// Its number, and within one person whose it is.
+    pub fn label(&self) -> String {
+        match self.proof.roles.train.subjects.as_slice() {
+            [only] if self.proof.scope.is_within() => format!("fold {} ({only})", self.fold),
+            _ => format!("fold {}", self.fold),
+        }
+    }
+
     /// What pretraining may see: the training people's usable rows, labelled or not.
     pub fn pool(&self) -> &Subset<Pool> {
         &self.pool

@@ -105,18 +105,18 @@ impl Split {
     /// is the pool's when its signals have the same content; in a pool of the same corpus, also when person and
     /// recording have the same names.
     pub fn near(&self, table: &WindowTable, pool: &[PoolSpan], corpus: Corpora) -> Nearness {
-        let (known, gap) = (Known::new(table, pool, corpus), self.proof().gap_samples);
+        let (before, gap) = (ReadBefore::new(table, pool, corpus), self.proof().gap_samples);
         let mut found = Nearness::default();
-        known.count(&mut found, self.validation(), (table, self.spec()), gap);
-        known.count(&mut found, self.test(), (table, self.spec()), gap);
+        before.count(&mut found, self.validation(), (table, self.spec()), gap);
+        before.count(&mut found, self.test(), (table, self.spec()), gap);
         found
     }
 }
 
 /// What a pool read of the recordings of a table.
-struct Known(BTreeMap<u32, Vec<[i64; 2]>>);
+struct ReadBefore(BTreeMap<u32, Vec<[i64; 2]>>);
 
-impl Known {
+impl ReadBefore {
     fn new(table: &WindowTable, pool: &[PoolSpan], corpus: Corpora) -> Self {
         let mut by_content: BTreeMap<&str, Vec<&PoolSpan>> = BTreeMap::new();
         let mut by_name: BTreeMap<(&str, &str), Vec<&PoolSpan>> = BTreeMap::new();

@@ -91,7 +91,7 @@ impl Fitted {
         let head = Head::Constant(share);
         let rows = data.split.validation().len();
         let validation = data.criterion_of(probabilities(&head, Array2::zeros((rows, 0)).view(), data.classes.len()));
-        let choice = format!("{arm}, fold {}: shares of the training labels", data.split.fold());
+        let choice = format!("{arm}, {}: shares of the training labels", data.split.label());
         let (hash, recipe) = (weights_hash(None, &head, None), data.store.recipe_hash());
         let selected = Selected::new(data.split.hash(), recipe, &hash, choice);
         let effort = Effort::default();
@@ -107,8 +107,7 @@ impl Fitted {
         choice: &str,
     ) -> Self {
         let hash = weights_hash(body.as_ref(), &head, rr.as_ref());
-        let fold = data.split.fold();
-        let choice = format!("{}, seed {}, fold {fold}: {choice}", start.arm, start.seed);
+        let choice = format!("{}, seed {}, {}: {choice}", start.arm, start.seed, data.split.label());
         let selected = Selected::new(data.split.hash(), data.store.recipe_hash(), &hash, choice);
         let effort = Effort::default();
         Self { body, head, rr, selected, validation, configuration: None, effort }

@@ -64,7 +64,8 @@ pub fn arm_names(encoders: &[&str], ways: &[Way], (settings, all_seeds): (&Evalu
 }
 
 impl ArmName {
-    fn trains_from_scratch(&self) -> bool {
+    /// Whether it is a training from a random start.
+    pub fn trains_from_scratch(&self) -> bool {
         [END_TO_END, END_TO_END_TUNED].contains(&self.way.as_str())
     }
 
