@@ -69,9 +69,13 @@ impl Error {
                 | Self::Preprocess(
                     PreprocessError::Setting { .. } | PreprocessError::Corpus(CorpusError::Setting { .. }),
                 )
-                | Self::Split(SplitError::Setting { .. })
+                | Self::Split(SplitError::Setting { .. } | SplitError::NotWithin { .. })
                 | Self::Downstream(DownstreamError::Setting { .. })
-                | Self::Evaluate(EvaluateError::Downstream(DownstreamError::Setting { .. }))
+                | Self::Evaluate(
+                    EvaluateError::Downstream(DownstreamError::Setting { .. })
+                        | EvaluateError::NoSuchPerson { .. }
+                        | EvaluateError::NothingLeft { .. },
+                )
                 | Self::Augment(_)
                 | Self::Corpus(CorpusError::Setting { .. })
         )

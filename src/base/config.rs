@@ -56,13 +56,59 @@ impl ConfigError {
 
 impl de::Error for ConfigError {
     fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string(), help: None, span: None }
+        Self { message: plain_words(&message.to_string()), help: None, span: None }
+    }
+}
+
+/// How serde calls types, and how a person who writes TOML does; longer forms first.
+const PLAIN: [(&str, &str); 18] = [
+    (" as i128", ""),
+    (" as u128", ""),
+    ("invalid type: sequence", "invalid type: a list"),
+    ("invalid type: map", "invalid type: a table"),
+    ("expected a sequence", "expected a list"),
+    ("expected a map", "expected a table"),
+    ("expected path string", "expected a path"),
+    ("expected usize", "expected a whole number, 0 or more"),
+    ("expected u64", "expected a whole number, 0 or more"),
+    ("expected u32", "expected a whole number, 0 or more"),
+    ("expected u16", "expected a whole number, 0 or more"),
+    ("expected u8", "expected a whole number, 0 or more"),
+    ("expected i64", "expected a whole number"),
+    ("expected i32", "expected a whole number"),
+    ("expected f64", "expected a number"),
+    ("expected f32", "expected a number"),
+    ("invalid type: floating point", "invalid type: number"),
+    ("invalid value: floating point", "invalid value: number"),
+];
+
+/// A message of serde without names of Rust's types.
+fn plain_words(message: &str) -> String {
+    let plain = PLAIN.iter().fold(message.to_owned(), |message, (rust, word)| message.replace(rust, word));
+    // Structs and enums have names that stand in no pipeline.
+    let named = [("expected struct ", "expected a table"), ("expected enum ", "expected a word")];
+    let found = named.iter().find_map(|(rust, word)| Some((plain.split_once(rust)?, *word)));
+    let Some(((before, after), word)) = found else { return plain };
+    let rest = after.trim_start_matches(|sign: char| sign.is_ascii_alphanumeric() || sign == '_');
+    format!("{before}{word}{rest}")
+}
+
+/// A kind of TOML value with its article.
+pub fn kind_in_words(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
     }
 }
 
 impl From<toml::de::Error> for ConfigError {
     fn from(error: toml::de::Error) -> Self {
-        Self { message: error.message().to_owned(), help: None, span: error.span() }
+        Self { message: plain_words(error.message()), help: None, span: error.span() }
     }
 }
 
@@ -270,6 +316,22 @@ mod tests {
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(&text[error.span.clone().unwrap()], place, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn messages_do_not_speak_of_types_of_rust() {
+        for (text, message) in [
+            ("adversary = 4", "invalid type: integer `4`, expected a table"),
+            ("tags = 4", "invalid type: integer `4`, expected a list"),
+            ("steps = -1", "invalid value: integer `-1`, expected a whole number, 0 or more"),
+            ("rate = []", "invalid type: a list, expected a number"),
+            (
+                "steps = 99999999999999999999",
+                "invalid type: integer `99999999999999999999`, expected a whole number, 0 or more",
+            ),
+        ] {
+            assert_eq!(read(text).unwrap_err().message, message);
         }
     }
 

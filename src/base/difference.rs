@@ -1,6 +1,6 @@
 //! Where two sets of settings differ: every key, with both its values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -24,7 +24,8 @@ pub struct Differences(pub Vec<Difference>);
 const SHOWN: usize = 120;
 
 impl Differences {
-    /// Compares two values key by key; lists of one length item by item.
+    /// Compares two values key by key; lists of one length item by item, others by the names of
+    /// their items.
     pub fn between(found: &Value, needed: &Value) -> Self {
         let mut differences = Self::default();
         differences.collect("", found, needed);
@@ -52,12 +53,36 @@ impl Differences {
                 }
             }
             (found, needed) if found == needed => {}
+            (Value::Array(found), Value::Array(needed)) if by_name(found).is_some() && by_name(needed).is_some() => {
+                let (found, needed) = (by_name(found).unwrap_or_default(), by_name(needed).unwrap_or_default());
+                let names: BTreeSet<&str> = found.keys().chain(needed.keys()).copied().collect();
+                for name in names {
+                    let key = format!("{place} `{name}`");
+                    let only = |found: &str, needed: &str| Difference {
+                        key: key.clone(),
+                        found: found.to_owned(),
+                        needed: needed.to_owned(),
+                    };
+                    match (found.get(name), needed.get(name)) {
+                        (Some(found), Some(needed)) => self.collect(&key, found, needed),
+                        (Some(_), None) => self.0.push(only("present", "absent")),
+                        (None, _) => self.0.push(only("absent", "present")),
+                    }
+                }
+            }
             (found, needed) => {
                 let (found, needed) = (word(found), word(needed));
                 self.0.push(Difference { key: place.to_owned(), found, needed });
             }
         }
     }
+}
+
+/// The items of a list that all have names, no two the same.
+fn by_name(items: &[Value]) -> Option<BTreeMap<&str, &Value>> {
+    let named: Option<BTreeMap<&str, &Value>> =
+        items.iter().map(|item| Some((item.get("name")?.as_str()?, item))).collect();
+    named.filter(|named| named.len() == items.len())
 }
 
 fn word(value: &Value) -> String {
@@ -108,5 +133,20 @@ mod tests {
         let long = Value::from("ä".repeat(500));
         let told = Differences::between(&json!({ "k": long }), &json!({})).to_string();
         assert!(told.chars().count() < 200 && told.contains(".. there"), "{told}");
+    }
+
+    #[test]
+    fn lists_of_other_lengths_are_compared_by_the_names_of_their_items() {
+        let long = "x".repeat(200);
+        let found = json!({ "arms": [{ "name": "base", "weight": 1, "what": long }, { "name": "old" }] });
+        let needed =
+            json!({ "arms": [{ "name": "new" }, { "name": "base", "weight": 2, "what": long }, { "name": "two" }] });
+        let told = Differences::between(&found, &needed).to_string();
+        let expected = "arms `base`.weight is 1 there and 2 here; arms `new` is absent there and present here; \
+                        arms `old` is present there and absent here; arms `two` is absent there and present here";
+        assert_eq!(told, expected);
+        // Of items that share a name none could be told apart.
+        let twice = json!({ "arms": [{ "name": "base" }, { "name": "base" }, { "name": "base" }] });
+        assert_eq!(Differences::between(&found, &twice).0.len(), 1);
     }
 }

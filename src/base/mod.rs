@@ -19,7 +19,9 @@ mod stream;
 mod watch;
 
 pub use atomic::{AppendFile, AtWork, AtomicFile, Claim, LockFile, sweep_partials, write_atomically};
-pub use config::{ConfigError, ConfigTable, ConfigValue, canonical_json, overlay, parse_table, toml_text};
+pub use config::{
+    ConfigError, ConfigTable, ConfigValue, canonical_json, kind_in_words, overlay, parse_table, toml_text,
+};
 pub use difference::{Difference, Differences};
 pub use digest::{Digest, sha256_hex};
 pub use kind::SignalKind;

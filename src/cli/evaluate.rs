@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::base::Watch;
 use crate::pipeline::{Run, Seen, admit};
-use crate::runs::Existing;
 
 use super::Global;
 use super::exit::{self, Failure};
@@ -41,7 +40,7 @@ impl Evaluate {
             Some(checkpoint) => {
                 let policy = if self.transductive { Seen::Said } else { Seen::Refused };
                 let admitted = admit(&pipeline, checkpoint, policy, &means)?;
-                Run::begin(&pipeline, Existing::Refuse, &means)?.score_outside(admitted)?
+                Run::begin_outside(&pipeline, &means)?.score_outside(admitted)?
             }
         };
         output::print(global.form(), &Report::new(&pipeline, evaluated)).map_err(Failure::stdout)?;

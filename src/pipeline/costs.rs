@@ -6,6 +6,7 @@ use crate::judging::evaluate::ArmCost;
 use crate::learning::objectives::Passes;
 use crate::learning::train::{PoolSize, PretrainOrder, PretrainPlan, TrainError, passes, rehearse};
 
+use super::admit::at_its_place;
 use super::parse::{Pipeline, window_samples};
 
 /// The cost of every arm over all of `pools`, one a fold, and all seeds.
@@ -28,7 +29,8 @@ fn counted(
     for arm in &pipeline.arms {
         let order = arm.order(pipeline, seed);
         let edges = smallest.iter().chain(&largest);
-        let found = edges.map(|size| passes_of(&order, **size)).collect::<Result<Vec<_>, _>>()?;
+        let found = edges.map(|size| passes_of(&order, **size)).collect::<Result<Vec<_>, _>>();
+        let found = found.map_err(|error| at_its_place(error, arm))?;
         let mut cost =
             ArmCost { arm: arm.name.clone(), objective: arm.objective.name.to_owned(), ..Default::default() };
         for (size, passes) in pools.iter().zip(found.iter().cycle()) {

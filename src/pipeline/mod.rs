@@ -3,6 +3,7 @@
 //! Invariant: sections of the file are rooms, and each room gets its own section only; nothing here computes. Start
 //! reading at [`Pipeline`].
 
+mod admit;
 mod arms;
 mod compare;
 mod costs;

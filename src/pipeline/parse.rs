@@ -18,6 +18,7 @@ use crate::learning::train::{DeclaredPool, PretrainSettings, Scope, TrainError};
 use crate::numerics::metrics::Classes;
 use crate::signal::seconds_to_samples;
 
+use super::admit::objective_places;
 use super::arms::{Arm, Arms, twice};
 use super::cuts::check_cuts;
 use super::error::PipelineError;
@@ -107,7 +108,9 @@ impl Pipeline {
         Sections::new(&table, &SECTIONS)
             .and_then(|sections| {
                 let augment_at = text.place(sections.place("augment", ""));
-                Self::read(&sections, &name, augment_at, seed)
+                let mut pipeline = Self::read(&sections, &name, augment_at, seed)?;
+                objective_places(&table, text, &mut pipeline.arms);
+                Ok(pipeline)
             })
             .map_err(|error| text.placed(error))
     }
@@ -169,7 +172,14 @@ impl Pipeline {
 
     /// Every line of the table has a name of its own: those of arms can meet those of controls.
     fn check_names(&self, sections: &Sections<'_, '_>) -> Result<(), ConfigError> {
-        twice(&self.arm_names()).map_or(Ok(()), |name| {
+        let lines = self.arm_names();
+        if let Some(arm) = self.arms.iter().find(|arm| lines.iter().any(|line| line.name == arm.name)) {
+            let message = format!("an arm is called as a line of the table, `{}`, which is another's", arm.name);
+            return Err(
+                ConfigError::at(sections.place("awareness", "arms"), message).with_help("give the arm another `name`")
+            );
+        }
+        twice(&lines).map_or(Ok(()), |name| {
             let message = format!("two lines of the table would be called `{name}`");
             Err(ConfigError::at(sections.place("awareness", "arms"), message).with_help("give the arm another `name`"))
         })
@@ -459,6 +469,15 @@ mod tests {
             ("[evaluate]\nskip_s = 1\npaired = \"se\"", 5, "paired: ", "macro-f1-nsv"),
             ("[evaluate]\ncriterion = \"kappas\"", 4, "criterion: ", "macro-f1-nsv"),
             ("[evaluate]\nrr = []", 4, "rr cannot work", ""),
+            ("[evaluate]\nrr = [\"rr+rr-causal\", \"rr-causal+rr\"]", 4, "an entry stands twice", ""),
+            ("[evaluate]\ns_without = [\"232\", \"232\"]", 4, "a person stands twice", ""),
+            ("[objective]\nqueue = 0", 4, "queue = 0 cannot work", ""),
+            ("[objective]\nname = \"moco\"\nnorm_groups = 0", 5, "norm_groups = 0 cannot work", ""),
+            ("[objective]\nname = \"npid\"\nn_noise = 0", 5, "n_noise = 0 cannot work", ""),
+            ("[objective]\nname = \"pirl\"\nn_negatives = 0", 5, "n_negatives = 0 cannot work", ""),
+            ("[objective]\nname = \"wapirl\"\nn_negatives = 0", 5, "n_negatives = 0 cannot work", ""),
+            ("[train]\nsteps = 5\nwarm_up = 6", 5, "warm_up = 6 cannot work", ""),
+            ("train = 3", 3, "here stands an integer", ""),
             ("[evaluate]\nlabels = { share = 2 }", 4, "labels cannot work", ""),
             ("rejects = \"nowhere\"", 3, "unknown variant", ""),
             ("scope = \"per-subjects\"", 3, "unknown variant", ""),

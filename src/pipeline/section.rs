@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
-use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, Registry, SignalKind, overlay};
+use crate::base::{Chosen, ConfigError, ConfigTable, ConfigValue, Registry, SignalKind, kind_in_words, overlay};
 
 /// The whole table, read section by section.
 pub(super) struct Sections<'a, 'i> {
@@ -109,8 +109,10 @@ fn finite(value: &ConfigValue<'_>) -> Result<(), ConfigError> {
 pub(super) fn table_in<'a, 'i>(value: &'a ConfigValue<'i>, what: &str) -> Result<&'a ConfigTable<'i>, ConfigError> {
     match value.get_ref() {
         DeValue::Table(table) => Ok(table),
-        other => Err(ConfigError::at(value.span(), format!("`{what}` is a table, here stands a {}", other.type_str()))
-            .with_help(format!("write [{what}] or {what} = {{ .. }}"))),
+        other => {
+            Err(ConfigError::at(value.span(), format!("`{what}` is a table, here stands {}", kind_in_words(other)))
+                .with_help(format!("write [{what}] or {what} = {{ .. }}")))
+        }
     }
 }
 

@@ -14,13 +14,11 @@ use crate::error::Error;
 use crate::judging::downstream::{Bench, Fitted, PlaceMaker, Teachers};
 use crate::judging::evaluate::{ArmCost, ArmName, Evaluated, Evaluation, PretrainedArm, Round, arm_names};
 use crate::learning::nn::save_encoder;
-use crate::learning::train::{
-    Checkpoints, Contract, Monitored, PoolSize, PretrainData, Pretrained, Record, Resume, pretrain,
-};
+use crate::learning::train::{Checkpoints, Contract, Monitored, PretrainData, Pretrained, Record, Resume, pretrain};
 use crate::runs::{Events, Existing, Journal, RunError, RunFolder};
 
+use super::admit::{Judged, admitted};
 use super::arms::Arm;
-use super::costs::costs;
 use super::error::PipelineError;
 use super::fit::{self, FittedLine, Place, fit_one};
 use super::means::Means;
@@ -44,6 +42,8 @@ pub struct Run<'a> {
     folder: RunFolder,
     journal: Journal,
     resume: Resume,
+    /// What the arms cost to pretrain; nothing where none is trained.
+    costs: Vec<ArmCost>,
 }
 
 /// Gives the encoders of a fold and seed, with the names of their arms.
@@ -82,6 +82,18 @@ impl<'a> Run<'a> {
     /// A run folder that is there and should not be; one of another pipeline; whatever preprocessing, the store or the
     /// plan report. A folder that was not there is not made then.
     pub fn begin(pipeline: &'a Pipeline, existing: Existing, means: &'a Means) -> Result<Self, Error> {
+        Self::begin_with(pipeline, existing, Judged::Arms, means)
+    }
+
+    /// The same for an encoder from outside: whether the arms could be trained does not matter.
+    ///
+    /// # Errors
+    /// As [`Run::begin`].
+    pub fn begin_outside(pipeline: &'a Pipeline, means: &'a Means) -> Result<Self, Error> {
+        Self::begin_with(pipeline, Existing::Refuse, Judged::Outside, means)
+    }
+
+    fn begin_with(pipeline: &'a Pipeline, existing: Existing, judged: Judged, means: &'a Means) -> Result<Self, Error> {
         let occupied = RunFolder::occupied(&pipeline.folder);
         // Refusals and the claim come before the work; a new folder is made after it.
         let taken_up = match (existing, occupied) {
@@ -102,6 +114,7 @@ impl<'a> Run<'a> {
         drawn.tell(means);
         let Drawn { people, splits, .. } = drawn;
         tell_splits(&splits, means);
+        let costs = admitted(pipeline, (&store, &splits), judged, means)?;
         let resume = if taken_up.is_some() { Resume::FromLast } else { Resume::Anew };
         let folder = if let Some(folder) = taken_up {
             folder
@@ -129,7 +142,7 @@ impl<'a> Run<'a> {
         }
         let whole = splits.iter().skip(people.len()).map(|_| Ok(folder.clone()));
         let parts = people.iter().map(|id| folder.of_subject(id)).chain(whole).collect::<Result<_, _>>()?;
-        Ok(Self { pipeline, means, store, splits, parts, folder, journal, resume })
+        Ok(Self { pipeline, means, store, splits, parts, folder, journal, resume, costs })
     }
 
     /// Where its files lie.
@@ -142,7 +155,6 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining reports, a request to stop among it.
     pub fn pretrain(&mut self) -> Result<Vec<PretrainedFile>, Error> {
-        self.costs()?;
         let mut files = Vec::new();
         for (fold, seed) in self.rounds() {
             for arm in 0..self.pipeline.arms.len() {
@@ -219,7 +231,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining or judging report, a request to stop among it.
     pub fn score(&mut self) -> Result<Evaluated, Error> {
-        let costs = self.costs()?;
+        let costs = self.costs.clone();
         self.judge_all(costs, &mut |run, fold, seed| {
             let mut pretrained = Vec::new();
             for arm in 0..run.pipeline.arms.len() {
@@ -238,19 +250,6 @@ impl<'a> Run<'a> {
         // What was kept is what is judged, in every round.
         let encoders: Rc<[_]> = [(admitted.arm.name, admitted.pretrained)].into();
         self.judge_all(Vec::new(), &mut |_, _, _| Ok(Rc::clone(&encoders)))
-    }
-
-    /// What the arms cost to pretrain. Every one is set up for the smallest and the largest pool first, so that the last
-    /// is not refused after hours of the others.
-    fn costs(&self) -> Result<Vec<ArmCost>, Error> {
-        let (channels, samples) = (self.store.channels().len(), self.store.spec().length as usize);
-        let size = |split: &Split| PoolSize {
-            channels,
-            samples,
-            n_windows: split.pool().len(),
-            n_subjects: split.pool().subjects().len(),
-        };
-        costs(self.pipeline, &self.splits.iter().map(size).collect::<Vec<_>>())
     }
 
     fn judge_all(&mut self, costs: Vec<ArmCost>, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {

@@ -1,6 +1,6 @@
 //! From people or pieces with roles to rows with roles, and the refusals on the way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::sha256_hex;
 use crate::signal::{Reject, WindowRow, WindowSpec, WindowTable};
@@ -374,6 +374,16 @@ impl Split {
     /// The test rows, for proofs: whoever judges by them opens them.
     pub(super) fn test(&self) -> &Subset<Test> {
         &self.test
+    }
+
+    /// How many test windows each person has, by index, of those whose place `counts`; no window is handed out.
+    pub fn count_test(&self, table: &WindowTable, counts: impl Fn(u32) -> bool) -> BTreeMap<u32, usize> {
+        let mut windows: BTreeMap<u32, usize> = BTreeMap::new();
+        for &row in self.test.rows() {
+            let person = table.recordings[table.rows[row as usize].recording as usize].subject;
+            *windows.entry(person).or_default() += usize::from(counts(row));
+        }
+        windows
     }
 
     /// Who has which role, and that roles share nothing.

@@ -41,6 +41,11 @@ fn draw(
             }
         }
     }
+    if [&assignment.train, &assignment.validation, &assignment.test].iter().all(|people| people.is_empty()) {
+        let message = "nobody of these recordings is in its lists, which are of EEGMMIDB".to_owned();
+        let help = "take another plan: `biossl list splits`".to_owned();
+        return Err(SplitError::Setting { plan: name, message, help });
+    }
     Ok(vec![Split::build(table, context, assignment)?])
 }
 

@@ -29,6 +29,11 @@ impl RrChoice {
         self.sets.is_empty()
     }
 
+    /// Whether the same sets stand beside the embedding, in whatever order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.sets.len() == other.sets.len() && self.sets.iter().all(|set| other.sets.contains(set))
+    }
+
     /// The first set among them that hangs on later beats.
     pub fn looking_ahead(&self) -> Option<RrSet> {
         self.sets.iter().copied().find(|set| set.looks_ahead())

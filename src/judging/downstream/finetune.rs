@@ -128,8 +128,14 @@ impl Downstream for FineTune {
         if !(0.0..1.0).contains(&self.warm_up) {
             return setting("warm_up", "a share of the updates is needed, 0 to 1");
         }
-        if !(self.clip > 0.0 && self.head_factor > 0.0 && self.weight_decay >= 0.0) {
-            return setting("clip", "`clip` and `head_factor` are above 0, `weight_decay` is at least 0");
+        if !(self.clip > 0.0 && self.clip.is_finite()) {
+            return setting("clip", "a number above 0 is needed");
+        }
+        if !(self.head_factor > 0.0 && self.head_factor.is_finite()) {
+            return setting("head_factor", "a number above 0 is needed");
+        }
+        if !(self.weight_decay >= 0.0 && self.weight_decay.is_finite()) {
+            return setting("weight_decay", "a number of at least 0 is needed");
         }
         if !(0.0..=1.0).contains(&self.tau) {
             return setting("tau", "a number between 0 and 1 is needed");

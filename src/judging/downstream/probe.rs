@@ -144,7 +144,9 @@ impl Linear {
         let labels = Labels::of(start, data);
         let criterion = data.criterion.name;
         bench.record("probe", &Entry { labels, criterion, taken: &taken, tried: &tried })?;
-        let choice = format!("C = {}, tau = {}, validation {criterion} {:.4}", taken.c, taken.tau, taken.validation);
+        // Beyond these, plain digits would fill lines.
+        let c = if (1e-9..1e15).contains(&taken.c) { taken.c.to_string() } else { format!("{:e}", taken.c) };
+        let choice = format!("C = {c}, tau = {}, validation {criterion} {:.4}", taken.tau, taken.validation);
         let parts = (body, Head::Logistic { standardiser, model }, scale);
         let mut fitted = Fitted::new(start, data, parts, taken.validation, &choice);
         fitted.effort.tried = total;

@@ -98,6 +98,13 @@ pub enum EvaluateError {
         /// A row of the store.
         first: u32,
     },
+    /// No test window is late enough to count.
+    #[error("skip_s = {skip_s:?} leaves no test window that is in a score")]
+    #[diagnostic(help("take fewer seconds: every recording of the test people has ended by then"))]
+    NothingLeft {
+        /// Seconds at the beginning of each recording that are in no score.
+        skip_s: f64,
+    },
     /// Runs that tell other classes apart.
     #[error("{first} and {second} have other classes: {}; {}", classes[0], classes[1])]
     OtherClasses {

@@ -18,6 +18,7 @@ mod identity;
 mod protocol;
 mod scores;
 mod settings;
+mod skip;
 mod table;
 
 pub use arms::{ArmName, arm_names};

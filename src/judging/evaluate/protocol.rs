@@ -21,6 +21,7 @@ use super::error::EvaluateError;
 use super::identity::{Crowd, Embedded, IdentityCount, IdentityEntry, KnownPerson, Parted, who_is_it};
 use super::scores::{ArmEffort, Counting, Evaluated, Record};
 use super::settings::EvaluateSettings;
+use super::skip::event_of;
 
 /// An encoder that pretraining gave.
 #[derive(Clone, Copy)]
@@ -352,7 +353,6 @@ impl<'a> Evaluation<'a> {
 
     /// Sample of a row's mark; where the window is read from, for windows without a mark.
     fn event(&self, row: u32) -> i64 {
-        let entry = &self.store.table().rows[row as usize];
-        entry.event.unwrap_or_else(|| entry.start + self.store.eval_cut(row).offset)
+        event_of(self.store, row)
     }
 }

@@ -127,8 +127,12 @@ impl EvaluateSettings {
         if self.rr.is_empty() {
             return setting("rr", "the list is empty: nothing would be judged; `[\"none\"]` is the embedding alone");
         }
-        if self.rr.iter().enumerate().any(|(index, one)| self.rr[..index].contains(one)) {
+        if self.rr.iter().enumerate().any(|(index, one)| self.rr[..index].iter().any(|other| other.is_same(one))) {
             return setting("rr", "an entry stands twice");
+        }
+        let left_out = self.s_without.as_deref().unwrap_or_default();
+        if left_out.iter().enumerate().any(|(index, person)| left_out[..index].contains(person)) {
+            return setting("s_without", "a person stands twice");
         }
         if !(self.skip_s >= 0.0 && self.skip_s.is_finite()) {
             return setting("skip_s", "a number of seconds is needed, 0 or more");

@@ -162,6 +162,12 @@ impl Awareness {
                               comes of it, say force = true, and the report will name it";
                 refuse(("positives", what), refusal, remedy.to_owned())
             }
+            None if self.force => Err(AwarenessError::Senseless {
+                key: "force",
+                what: "`force = true`".to_owned(),
+                reason: "nothing here contradicts itself".to_owned(),
+                remedy: "leave `force` out; it is for positives = \"subject\" beside an adversary".to_owned(),
+            }),
             _ => Ok(()),
         }
     }

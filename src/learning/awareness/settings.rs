@@ -159,7 +159,42 @@ impl Awareness {
         if read.adversary.steps == 0 {
             return Err(fault("adversary", "an adversary of 0 steps never learns anything: give at least 1"));
         }
+        read.check_effect(kind, user)?;
         Ok(read)
+    }
+
+    /// Refuses keys that nothing would come of. Beside a written `form = "off"` and beside positives of the person their
+    /// defaults are no fault: that is how settings are saved.
+    fn check_effect(&self, kind: SignalKind, user: &ConfigTable<'_>) -> Result<(), ConfigError> {
+        let defaults = Self::defaults(kind);
+        if let (AdversaryForm::Off, Some(table)) = (self.adversary.form, user.get("adversary")) {
+            let table = table.get_ref();
+            let written = table.get("form").is_some();
+            let idle = [
+                ("weight", self.adversary.weight == defaults.adversary.weight),
+                ("steps", self.adversary.steps == defaults.adversary.steps),
+            ];
+            let acts = |(key, default): (&'static str, bool)| {
+                table.get(key).filter(|_| !(written && default)).map(|value| (key, value))
+            };
+            if let Some((key, value)) = idle.into_iter().find_map(acts) {
+                let message = format!("`{key}` of an adversary that is off: nothing would come of it");
+                return Err(ConfigError::at(value.span(), message).with_help(
+                    "name its `form`: adversary = { form = \"confusion\", .. }, or take preset = \"subject-invariant\"; \
+                     without an adversary leave the key out",
+                ));
+            }
+        }
+        let saved = self.positives == Positives::Subject && self.neighbour_s == defaults.neighbour_s;
+        match user.get("neighbour_s") {
+            Some(value) if self.positives != Positives::Neighbour && !saved => {
+                let message =
+                    format!("`neighbour_s` beside positives = \"{}\": nothing would come of it", self.positives.name());
+                Err(ConfigError::at(value.span(), message)
+                    .with_help("say positives = \"neighbour\", or leave the key out"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The settings as saved and hashed. Where a window matches itself, the keys of other positives are left out: they
@@ -229,14 +264,38 @@ mod tests {
     #[test]
     fn keys_of_positives_are_saved_where_they_act() {
         let saved = |text: &str| read(text).unwrap().resolved();
-        let plain: Vec<String> = saved("neighbour_s = 2").as_object().unwrap().keys().cloned().collect();
+        let plain: Vec<String> = saved("").as_object().unwrap().keys().cloned().collect();
         assert_eq!(plain, ["adversary", "negatives"]);
         let near = saved("positives = \"neighbour\"");
         assert_eq!(
             (&near["positives"], &near["neighbour_s"], &near["force"]),
             (&"neighbour".into(), &5.0.into(), &false.into())
         );
-        assert_eq!(saved("force = true")["force"], true);
+        let forced = "positives = \"subject\"\nforce = true\nadversary = { form = \"confusion\" }";
+        assert_eq!(saved(forced)["force"], true);
+    }
+
+    #[test]
+    fn keys_that_nothing_would_come_of_are_refused_at_their_place() {
+        for (text, place, help) in [
+            ("adversary = { weight = 3.0, steps = 5 }", "3.0", "subject-invariant"),
+            ("adversary = { weight = 0.1 }", "0.1", "`form`"),
+            ("adversary = { steps = 5 }", "5", "`form`"),
+            ("adversary = { form = \"off\", weight = 0.1, steps = 5 }", "5", "leave the key out"),
+            ("preset = \"subject-invariant\"\nadversary = { form = \"off\", weight = 2 }", "2", "leave the key out"),
+            ("neighbour_s = 5", "5", "positives = \"neighbour\""),
+            ("positives = \"subject\"\nneighbour_s = 2.5", "2.5", "positives = \"neighbour\""),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(&text[error.span.clone().unwrap()], place, "{error:?}");
+            assert!(error.message.contains("nothing would come of it") && error.help.unwrap().contains(help), "{text}");
+        }
+        // As settings are saved: with every key.
+        for text in ["", "positives = \"subject\"", "positives = \"neighbour\"", "preset = \"paper\""] {
+            let given = read(text).unwrap();
+            let saved = crate::base::toml_text(&given.resolved()).unwrap();
+            assert_eq!(read(&saved).unwrap(), given, "{saved}");
+        }
     }
 
     #[test]

@@ -128,6 +128,9 @@ impl ObjectiveConfig for Moco {
     fn check(&self) -> Result<(), ObjectiveError> {
         check_temperature(self.temperature())?;
         check_dim(self.dim)?;
+        if self.norm_groups == Some(0) {
+            return fault("norm_groups", "0".to_owned(), "a batch has at least one part");
+        }
         self.queue().check()
     }
 

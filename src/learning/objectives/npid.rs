@@ -12,8 +12,8 @@ use crate::learning::awareness::{Accepts, Composition};
 use crate::learning::nn::{Batch, Encoder, Mlp, Mode, normalise_rows};
 
 use super::parts::{
-    Bank, Head, NceLogits, Pick, check_dim, check_share, check_temperature, column_std, draw_noise, info_nce,
-    negatives_for, rows_with_enough, scale_of,
+    Bank, Head, NceLogits, Pick, check_dim, check_negatives, check_share, check_temperature, column_std, draw_noise,
+    info_nce, negatives_for, rows_with_enough, scale_of,
 };
 use super::{
     Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Projections, Score, Start, State, Step,
@@ -79,6 +79,7 @@ impl ObjectiveConfig for Npid {
         check_temperature(self.temperature)?;
         check_dim(self.dim)?;
         check_share("bank_momentum", self.bank_momentum)?;
+        check_negatives("n_noise", self.n_noise)?;
         if !(self.proximal >= 0.0 && self.proximal.is_finite()) {
             return fault("proximal", self.proximal.to_string(), "it is no number of at least 0");
         }

@@ -14,7 +14,8 @@ use crate::learning::awareness::Accepts;
 use crate::learning::nn::{Batch, BatchStatistics, Encoder, Layout, Mlp, Mode, Weights, normalise_rows};
 
 use super::parts::{
-    Bank, Invariance, InvarianceForm, InvarianceSettings, check_dim, check_share, check_temperature, negatives_for,
+    Bank, Invariance, InvarianceForm, InvarianceSettings, check_dim, check_negatives, check_share, check_temperature,
+    negatives_for,
 };
 use super::{
     EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Passes, Projections, Score,
@@ -106,6 +107,7 @@ impl ObjectiveConfig for Pirl {
         check_temperature(self.temperature)?;
         check_dim(self.dim)?;
         check_share("bank_momentum", self.bank_momentum)?;
+        check_negatives("n_negatives", self.n_negatives)?;
         if !(0.0..=1.0).contains(&self.weight) {
             return fault("weight", self.weight.to_string(), "it lies outside 0 to 1");
         }

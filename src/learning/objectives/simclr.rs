@@ -92,7 +92,10 @@ impl SimclrObjective {
             mask.allowed[i * both + (i + n) % both] = 0;
         }
         let least = self.settings.min_negatives.unwrap_or_else(|| step.negatives.min_negatives()).max(1);
-        let kept = rows_with_enough(&mask.allowed, both, both, least);
+        // A pair goes whole: where its views show different windows, one of them alone can have too few.
+        let enough = rows_with_enough(&mask.allowed, both, both, least);
+        let has = |row: usize| enough.binary_search(&(row as u32)).is_ok();
+        let kept: Vec<u32> = enough.iter().copied().filter(|row| has((*row as usize + n) % both)).collect();
         let mut terms = vec![("query_std", column_std(z)?)];
         let total = if kept.is_empty() {
             z.detach().zeros_like()?.sum_all()?
@@ -156,7 +159,7 @@ mod tests {
     use candle_core::DType;
 
     use super::*;
-    use crate::learning::awareness::Negatives;
+    use crate::learning::awareness::{NegativeRule, Negatives, Place};
     use crate::learning::objectives::testkit::{
         Built, agrees_with_differences, golden, golden_rule, loss_and_gradient, number, plain, rows_of,
     };
@@ -222,6 +225,29 @@ mod tests {
         let (a, b) = (rows.narrow(0, 0, 4).unwrap(), rows.narrow(0, 4, 4).unwrap());
         let found = number(&scored(&built(0.1, DType::F64), Negatives::All, &a, &b).total);
         assert!((found - 7.0_f64.ln()).abs() < 1e-9, "{found}");
+    }
+
+    #[test]
+    fn a_pair_whose_one_view_has_too_few_candidates_is_left_out_whole() {
+        // Rows 0 and 1 are a pair of neighbours, 2 and 3 another, all of one recording. Row 0 shares samples with both of
+        // the second pair and has no candidate; row 1 has two.
+        let place = |start| Place { subject: 0, recording: 0, start };
+        let places = [0, 100, 5, 8].map(place).to_vec();
+        let rule = NegativeRule::from_places(Negatives::All, places, 20);
+        let built = built(0.5, DType::F64);
+        let (a, b) = (golden(1.0, 2, 8, DType::F64), golden(2.0, 2, 8, DType::F64));
+        let score = |a: &Tensor| built.score(&[a.clone(), b.clone()], &[vec![0, 2], vec![1, 3]], &[0, 1], &rule);
+        let found = score(&a);
+        assert_eq!((found.kept, found.dropped), (2, 2));
+        let (of_a, of_b) = (plain::unit(&a), plain::unit(&b));
+        let similar = |x: &[f64], y: &[f64]| (plain::dot(x, y) / 0.5).exp();
+        let own = similar(&of_a[1], &of_b[1]);
+        let term = |row: &[f64]| -(own / (own + similar(row, &of_b[0]))).ln();
+        let expected = (term(&of_a[1]) + term(&of_b[1])) / 2.0;
+        assert!((number(&found.total) - expected).abs() < 1e-9, "{expected}");
+        let (_, gradient) = loss_and_gradient(|a| score(a).total, &a);
+        assert!(gradient[0].iter().all(|slope| *slope == 0.0), "{gradient:?}");
+        assert!(gradient[1].iter().any(|slope| slope.abs() > 1e-3), "{gradient:?}");
     }
 
     #[test]

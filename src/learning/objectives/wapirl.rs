@@ -13,8 +13,8 @@ use crate::learning::awareness::Accepts;
 use crate::learning::nn::{Batch, Encoder, Mlp, Mode, normalise_rows};
 
 use super::parts::{
-    Bank, Head, Invariance, InvarianceForm, InvarianceSettings, check_dim, check_share, check_temperature,
-    negatives_for,
+    Bank, Head, Invariance, InvarianceForm, InvarianceSettings, check_dim, check_negatives, check_share,
+    check_temperature, negatives_for,
 };
 use super::{
     EmbedPool, Expectation, Loss, Objective, ObjectiveConfig, ObjectiveError, Parameters, Passes, Projections, Score,
@@ -63,7 +63,8 @@ impl ObjectiveConfig for Wapirl {
     fn check(&self) -> Result<(), ObjectiveError> {
         check_temperature(self.temperature)?;
         check_dim(self.dim)?;
-        check_share("bank_momentum", self.bank_momentum)
+        check_share("bank_momentum", self.bank_momentum)?;
+        check_negatives("n_negatives", self.n_negatives)
     }
 
     fn accepts(&self) -> Accepts {

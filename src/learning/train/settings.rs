@@ -72,6 +72,11 @@ impl PretrainSettings {
         if self.steps == Some(0) {
             return fault("steps", "0".to_owned(), "nothing would be trained");
         }
+        if let (Some(warm_up), Some(steps)) = (self.warm_up, self.steps)
+            && warm_up > steps
+        {
+            return fault("warm_up", warm_up.to_string(), &format!("the run has {steps} steps"));
+        }
         if self.checkpoint_every == 0 {
             return fault("checkpoint_every", "0".to_owned(), "give the number of steps between two checkpoints");
         }
@@ -101,6 +106,11 @@ impl PretrainSettings {
         let steps = self.steps.unwrap_or_else(|| EPOCHS * (n_windows / batch) as u64);
         let peak = self.learning_rate.unwrap_or_else(|| scaled_rate(batch));
         let warm_up = self.warm_up.unwrap_or_else(|| pretraining_warm_up(steps));
+        // What the rule gives is cut to the steps; what was asked for is not.
+        if self.warm_up.is_some_and(|asked| asked > steps) {
+            let reason = format!("the run has {steps} steps");
+            return Err(TrainError::Setting { key: "warm_up", value: warm_up.to_string(), reason });
+        }
         let optimiser = OptimiserSettings { name: self.optimiser, weight_decay: self.weight_decay };
         let course = Course { steps, schedule: Schedule::new(peak, warm_up, steps), optimiser, clip: self.clip };
         Ok(PretrainPlan { batch, course })

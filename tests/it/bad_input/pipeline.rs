@@ -4,8 +4,8 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::cli::tiny_pipeline;
-use super::refused_leaving;
+use super::super::cli::{stderr, tiny_pipeline};
+use super::{limited, refused_leaving};
 
 /// The tiny pipeline with a line changed.
 fn pipeline_with(from: &str, to: &str) -> (TempDir, String) {
@@ -57,4 +57,29 @@ fn wrong_override() {
         2,
         &["absent.toml", "because"],
     );
+}
+
+#[test]
+fn what_shows_only_with_the_windows_is_refused_before_a_run_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = tiny_pipeline(folder.path());
+    let made = limited(&["preprocess", &pipeline, "--quiet"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let refused = |sets: &[&str], words: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let arguments: Vec<&str> = ["run", &pipeline].into_iter().chain(sets).collect();
+        refused_leaving(folder.path(), &arguments, 2, words);
+    };
+    for (setting, words) in [
+        ("objective={name='sacl', min_negatives=1000000}", ["--set:1:39", "min_negatives = 1000000 cannot work"]),
+        ("objective={name='moco', norm_groups=7}", ["--set:1:37", "norm_groups = 7 cannot work"]),
+        ("objective={name='npid', n_noise=100000}", ["--set:1:33", "n_noise = 100000 cannot work"]),
+        ("objective={name='wapirl', min_negatives=1000000}", ["--set:1:41", "min_negatives = 1000000 cannot work"]),
+        ("evaluate.s_without=['999']", ["`s_without` names 999", "test people: "]),
+        ("evaluate.skip_s=1e9", ["skip_s = 1000000000.0", "leaves no test window"]),
+        ("split={name='eegmmidb-cbramod'}", ["eegmmidb-cbramod", "nobody of these recordings"]),
+    ] {
+        refused(&[setting], &words);
+    }
+    refused(&["awareness='base'", "scope='per-subject'"], &["gives `", "one role"]);
 }

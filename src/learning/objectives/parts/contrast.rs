@@ -60,6 +60,9 @@ impl QueueSettings {
         if let Some(queue) = self.queue.filter(|queue| *queue > MOST_KEYS) {
             return fault("queue", queue.to_string(), &format!("it holds more than {MOST_KEYS} keys"));
         }
+        if self.queue == Some(0) {
+            return fault("queue", "0".to_owned(), "it holds less than a batch");
+        }
         match self.momentum {
             Some(m) if !(0.0..1.0).contains(&m) => {
                 fault("momentum", m.to_string(), "it lies outside 0 to 1 (without 1)")

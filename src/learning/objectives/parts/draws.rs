@@ -6,15 +6,23 @@ use crate::learning::objectives::{ObjectiveError, fault};
 /// Negatives that the rule gives by itself, at most.
 const MOST_BY_RULE: usize = 1024;
 
+/// Refuses a number of negatives that works with no pool.
+pub(crate) fn check_negatives(key: &'static str, asked: Option<usize>) -> Result<(), ObjectiveError> {
+    if asked == Some(0) {
+        return fault(key, "0".to_owned(), "nothing would be compared");
+    }
+    Ok(())
+}
+
 /// Negatives a window of a pool of `n_windows`: as asked for, else min(1024, n/4).
 pub(crate) fn negatives_for(
     key: &'static str,
     asked: Option<usize>,
     n_windows: usize,
 ) -> Result<usize, ObjectiveError> {
+    check_negatives(key, asked)?;
     match asked {
         None => Ok(MOST_BY_RULE.min(n_windows / 4).max(1)),
-        Some(0) => fault(key, "0".to_owned(), "nothing would be compared"),
         Some(m) if m > n_windows => fault(key, m.to_string(), &format!("the pool has {n_windows} windows")),
         Some(m) => Ok(m),
     }

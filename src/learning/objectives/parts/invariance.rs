@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Purpose, StreamKey};
-use crate::learning::objectives::{Expectation, ObjectiveError, RunSize, Score, Start, State, Step};
+use crate::learning::objectives::{Expectation, ObjectiveError, RunSize, Score, Start, State, Step, fault};
 
 use super::anchors::{Pick, column_std, rows_with_enough};
 use super::{Bank, NceLogits, info_nce, scale_of};
@@ -58,6 +58,11 @@ impl Invariance {
         run: &RunSize,
     ) -> Result<Self, ObjectiveError> {
         Bank::check(run.n_windows(), dim)?;
+        if let Some(least) = settings.min_negatives.filter(|least| *least > settings.negatives) {
+            let reason =
+                format!("a window never has more than {} candidates, so nothing would be trained", settings.negatives);
+            return fault("min_negatives", least.to_string(), &reason);
+        }
         Ok(Self { settings, seed: run.seed, bank: Bank::new(dim, share, run)?, log_z: None })
     }
 

@@ -16,7 +16,7 @@ pub(super) use anchors::{Pick, column_std, rows_with_enough};
 pub(super) use bank::Bank;
 pub use contrast::InBatch;
 pub(super) use contrast::{Contrast, Pairs, QueueSettings};
-pub(super) use draws::{draw_noise, negatives_for};
+pub(super) use draws::{check_negatives, draw_noise, negatives_for};
 pub use heads::Head;
 pub use info_nce::{InfoNce, info_nce};
 pub use invariance::InvarianceForm;
