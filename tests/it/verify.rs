@@ -120,7 +120,8 @@ fn one_digit_is_found() {
         .refused("identity[0].accuracy (random, linear, pool)");
     evaluation(&|all| digit(&mut all["identity"][1]["task"]["value"])).refused("identity[1].task.value");
     let other = |count: &mut Value| *count = u64::from(*count == 0).into();
-    evaluation(&|all| other(&mut all["identity_counts"][2]["two_layer"])).refused("(random, two-layer, pool)");
+    evaluation(&|all| other(&mut all["identity_counts"][2]["two_layer"]))
+        .refused("identity_counts[2].two_layer (random, pool,");
     evaluation(&|all| all["matrices"][0]["cells"][0][0] = 7.into()).refused("evaluation.json: matrices[0].cells");
     evaluation(&|all| digit(&mut all["efforts"][1]["validation"])).refused("validation");
     evaluation(&|all| all["efforts"][4]["updates"] = 3.into()).refused("evaluation.json: efforts[4].updates");

@@ -1,7 +1,7 @@
 //! How much of the person is left in an embedding: fresh classifiers of identity on frozen embeddings.
 //!
-//! Each person's windows of the pool's kind (none rejected, none of a class that is in no score) are parted in time, with
-//! a gap; equal numbers a person. A linear and a two-layer classifier
+//! Each person's windows of the pool's kind (none rejected, none of a class that is in no score) are parted in time,
+//! with a gap; equal numbers a person. A linear and a two-layer classifier
 //! learn who it is from the first half and are judged on the second. People of the pool and people whom pretraining
 //! never saw are asked apart, and the random encoder stands beside: it tells people apart, too, so chance is no
 //! baseline.
