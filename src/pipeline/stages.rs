@@ -26,6 +26,7 @@ use super::outside::{self, Admitted, Outsider};
 use super::parse::Pipeline;
 use super::prepare::{Stale, prepare};
 use super::scope::Drawn;
+use super::verify::keep_hashes;
 use super::views::check_store_windows;
 
 /// Proofs of more folds than this are saved, not told.
@@ -231,6 +232,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Whatever pretraining or judging report, a request to stop among it.
     pub fn score(&mut self) -> Result<Evaluated, Error> {
+        self.ledger().check()?;
         let costs = self.costs.clone();
         self.judge_all(costs, &mut |run, fold, seed| {
             let mut pretrained = Vec::new();
@@ -246,17 +248,22 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As [`Run::score`].
     pub fn score_outside(&mut self, admitted: Admitted) -> Result<Evaluated, Error> {
+        self.ledger().check()?;
         Outsider::keep(&admitted, &self.folder, &mut self.journal)?;
         // What was kept is what is judged, in every round.
         let encoders: Rc<[_]> = [(admitted.arm.name, admitted.pretrained)].into();
         self.judge_all(Vec::new(), &mut |_, _, _| Ok(Rc::clone(&encoders)))
     }
 
+    fn ledger(&self) -> TestLedger {
+        TestLedger::beside(self.store.path(), &self.means.command)
+    }
+
     fn judge_all(&mut self, costs: Vec<ArmCost>, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
         let pipeline = self.pipeline;
         // A second handle: the evaluation holds its store while the run's journal is written.
         let store = self.store.clone();
-        let ledger = TestLedger::beside(store.path(), &self.means.command);
+        let ledger = self.ledger();
         let seed = pipeline.split.choice.seed();
         let (ways, settings) = (&pipeline.downstream, &pipeline.evaluate);
         let mut evaluation = Evaluation::new(&store, &self.splits, ways, settings, (ledger, seed))?;
@@ -302,7 +309,8 @@ impl<'a> Run<'a> {
         };
         let (watch, journal) = (&self.means.watch, Some(&mut self.journal));
         let mut bench = Bench { watch, journal, places: Some(&places), keeper: Some(&keeper) };
-        Ok(evaluation.judge(&round, &mut bench)?)
+        evaluation.judge(&round, &mut bench)?;
+        keep_hashes(&self.folder, &mut self.journal, (split.fold(), seed))
     }
 
     /// Where supervised trainings keep their state. They go on only under the very pipeline that they were begun with.

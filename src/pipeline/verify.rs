@@ -28,6 +28,10 @@ use super::recorded::{Expected, Recorded};
 use super::scope::Drawn;
 use super::{PipelineError, PipelineText};
 
+mod weights;
+
+pub(super) use weights::keep_hashes;
+
 /// Something that does not agree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Disagreement {
@@ -149,6 +153,8 @@ impl Verifier {
             let done = self.pools(pipeline, &proofs);
             self.or_note("checkpoints", done);
         }
+        let done = self.weights(&journal);
+        self.or_note("files of weights", done);
         let done = self.ledger(pipeline, &proofs, &of("test"));
         self.or_note("the ledger of test readings", done);
         let done = self.store(pipeline, &proofs, &table, &of("end"));

@@ -1,5 +1,6 @@
 //! The only place that knows what the files of a run are called.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::base::{AppendFile, Claim, LockFile, sweep_partials, write_atomically};
+use crate::base::{AppendFile, Claim, Digest, LockFile, sweep_partials, write_atomically};
 
 use super::RunError;
 use super::events::Events;
@@ -26,6 +27,8 @@ const PREDICTIONS: &str = "predictions.csv";
 const SCORES: &str = "scores.json";
 const CLASSIFIERS: &str = "classifiers";
 const EVALUATION: &str = "evaluation.json";
+/// The ending of files with weights.
+const WEIGHTS: &str = ".safetensors";
 const EVENTS: &str = "tensorboard";
 const MANIFEST: &str = "manifest.json";
 const COMMANDS: &str = "commands.jsonl";
@@ -285,6 +288,38 @@ impl RunFolder {
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The files that hold what the trainings of a fold and seed came to, by their path in the run, with `/`, each with
+    /// its SHA-256: finished encoders, the last checkpoint of every training, classifiers.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read.
+    pub fn weights(&self, fold: u16, seed: u64) -> Result<BTreeMap<String, String>, RunError> {
+        let word = format!("seed-{seed}");
+        let of_seed =
+            |name: &String| name.strip_prefix(&word).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        let mut paths = Vec::new();
+        for part in self.parts()? {
+            for arm in names_in(&part.path.join(CHECKPOINTS))? {
+                let fold = part.checkpoints(&arm, fold);
+                for training in names_in(&fold)?.into_iter().filter(of_seed).map(|name| fold.join(name)) {
+                    let names = names_in(&training)?.into_iter().filter(|name| name.ends_with(WEIGHTS));
+                    // An earlier checkpoint is what a killed process would go on from; which one is kept, its end decides.
+                    let (finished, mut steps): (Vec<_>, Vec<_>) = names.partition(|name| name == ENCODER);
+                    paths.extend(finished.into_iter().chain(steps.pop()).map(|name| training.join(name)));
+                }
+            }
+            let classifiers = names_in(&part.path.join(CLASSIFIERS))?.into_iter();
+            let classifiers = classifiers.map(|name| part.classifier_file(&name, fold, seed));
+            paths.extend(classifiers.filter(|path| path.is_file()));
+        }
+        let hashed = |path: PathBuf| {
+            let parts = path.strip_prefix(&self.path).unwrap_or(&path).components();
+            let name: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+            Ok((name.join("/"), Digest::of_file(&path).map_err(RunError::io(&path))?))
+        };
+        paths.into_iter().map(hashed).collect()
     }
 
     fn folder_of(&self, kind: &str, arm: &str, fold: u16) -> Result<PathBuf, RunError> {

@@ -112,6 +112,15 @@ impl TestLedger {
         }
     }
 
+    /// Whether a reading can be written down, before hours of work towards it. No entry is made.
+    ///
+    /// # Errors
+    /// A file that cannot be made or opened to be appended to; as [`Self::readings`].
+    pub fn check(&self) -> Result<(), SplitError> {
+        AppendFile::open(&self.path).map_err(|source| SplitError::Ledger { path: self.path.clone(), source })?;
+        self.readings().map(drop)
+    }
+
     /// Writes a reading down, under a lock so that two runs cannot take the same ordinal, and gives its ordinal.
     pub(super) fn record(&mut self, selected: &Selected) -> Result<u64, SplitError> {
         let ledger = |source| SplitError::Ledger { path: self.path.clone(), source };
@@ -158,6 +167,17 @@ mod tests {
         assert_eq!(later.record(&chosen("one")).unwrap(), 2);
         assert_eq!(later.readings().unwrap().len(), 3);
         assert_eq!((ledger.ordinals(), later.ordinals()), (&[1, 1][..], &[2][..]));
+    }
+
+    #[test]
+    fn a_ledger_that_takes_no_reading_is_found_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = TestLedger::beside(&folder.path().join("a.h5"), "x");
+        ledger.check().unwrap();
+        assert_eq!(ledger.readings().unwrap(), []);
+        let barred = TestLedger::beside(&folder.path().join("b.h5"), "x");
+        std::fs::create_dir_all(barred.path()).unwrap();
+        assert!(matches!(barred.check(), Err(SplitError::Ledger { path, .. }) if path == barred.path()));
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub(super) fn probabilities(head: &Head, embeddings: ArrayView2<'_, f32>, n_clas
 }
 
 /// SHA-256 of all numbers that the answers hang on.
-fn weights_hash(body: Option<&Group>, head: &Head, rr: Option<&RrScale>) -> String {
+pub(super) fn weights_hash(body: Option<&Group>, head: &Head, rr: Option<&RrScale>) -> String {
     let mut digest = Digest::new();
     let mut take = |numbers: &mut dyn Iterator<Item = f64>| numbers.for_each(|x| digest.update(&x.to_le_bytes()));
     if let Some(body) = body {

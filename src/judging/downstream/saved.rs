@@ -19,7 +19,7 @@ use crate::numerics::classify::{Logistic, Standardiser};
 
 use super::error::DownstreamError;
 use super::features::{RrChoice, RrScale, joined};
-use super::fitted::{Fitted, Head, SoftmaxHead, probabilities};
+use super::fitted::{Fitted, Head, SoftmaxHead, probabilities, weights_hash};
 
 /// The key of the head among a file's settings.
 const CLASSIFIER: &str = "classifier";
@@ -175,6 +175,16 @@ impl Classifier {
         let rr = saved.rr.map(|rr| RrScale::from_parts(rr.sets, Standardiser::from_moments(&rr.moments)));
         let SavedClassifier { classes, choice, teachers, .. } = saved;
         Ok(Self { contract, classes, choice, teachers, encoder, body, head, rr })
+    }
+
+    /// The RR features that it reads beside the embedding, where it does.
+    pub fn rr_sets(&self) -> Option<&RrChoice> {
+        self.rr.as_ref().map(RrScale::choice)
+    }
+
+    /// SHA-256 of all numbers that its answers hang on, as its reading of the test was written down with.
+    pub fn weights_hash(&self) -> String {
+        weights_hash(Some(&self.body), &self.head, self.rr.as_ref())
     }
 
     /// Probabilities of all classes for every row of a store that a network can read: the rows, and `[n, classes]`.
