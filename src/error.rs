@@ -58,14 +58,19 @@ impl Error {
     pub fn is_wrong_request(&self) -> bool {
         matches!(
             self,
-            Self::Pipeline(PipelineError::Setting { .. } | PipelineError::Read { .. })
-                | Self::Train(
-                    TrainError::Setting { .. }
-                        | TrainError::Objective(ObjectiveError::Setting { .. })
-                        | TrainError::Awareness(AwarenessError::Senseless { .. })
-                        | TrainError::Loader(LoaderError::Augment(_)),
-                )
-                | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
+            Self::Pipeline(
+                PipelineError::Setting { .. }
+                    | PipelineError::Read { .. }
+                    | PipelineError::NoSuchRecordings { .. }
+                    | PipelineError::NoBeats { .. }
+                    | PipelineError::UnknownClassifier { .. }
+                    | PipelineError::UnknownArm { .. }
+            ) | Self::Train(
+                TrainError::Setting { .. }
+                    | TrainError::Objective(ObjectiveError::Setting { .. })
+                    | TrainError::Awareness(AwarenessError::Senseless { .. })
+                    | TrainError::Loader(LoaderError::Augment(_)),
+            ) | Self::Nn(NnError::Device { .. } | NnError::UnknownDevice { .. })
                 | Self::Preprocess(
                     PreprocessError::Setting { .. } | PreprocessError::Corpus(CorpusError::Setting { .. }),
                 )

@@ -17,8 +17,8 @@ use super::request;
 /// Let a classifier of a finished run say what is in new recordings.
 ///
 /// One line a window with time, class and
-/// probabilities. Recordings with other channels, units or rates are refused, with both sides. People whom the
-/// classifier has seen are marked. Recordings that cannot be read are named on stderr and make the exit code 1.
+/// probabilities. People whom the classifier has seen are marked. Recordings that cannot be read, or that have other
+/// channels, units or rates than the run's, are named on stderr and make the exit code 1; the others are predicted.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The run folder.

@@ -230,6 +230,31 @@ pub enum PipelineError {
         /// Which, and why, a line each.
         faults: String,
     },
+    /// A path at which there is nothing.
+    #[error("{}: there is no such recording or folder", path.display())]
+    #[diagnostic(help("name a recording (.hea, .edf, .bdf), or a folder with such files in it"))]
+    NoSuchRecordings {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder of recordings that cannot be listed.
+    #[error("cannot list the folder {}: {source}", path.display())]
+    #[diagnostic(help("may the folder be read? One of its recordings can be named by itself"))]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A classifier that reads heartbeats, on windows that have none.
+    #[error("{}: the classifier reads RR features (`{sets}`), and windows that slide have no beats to take them from", path.display())]
+    #[diagnostic(help("cut at the beats: `--windows marks`; or name a classifier without `-rr`"))]
+    NoBeats {
+        /// The classifier.
+        path: PathBuf,
+        /// Its features.
+        sets: String,
+    },
     /// Nothing was pretrained there.
     #[error("{}: no checkpoint", folder.display())]
     #[diagnostic(help(

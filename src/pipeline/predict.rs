@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::base::SignalKind;
 use crate::data::corpora::{CORPORA, Corpus, CorpusError, Excluded, Lead, Listing, RecordingRef};
 use crate::data::formats::{FormatError, Header, Reader};
-use crate::data::preprocess::{Failure, PreprocessError, write_store};
+use crate::data::preprocess::{Failure, PreprocessError, Summary, write_usable};
 use crate::data::store::Store;
 use crate::error::Error;
 use crate::judging::downstream::Classifier;
@@ -62,9 +62,9 @@ pub struct Predicted {
     pub classes: Vec<String>,
     /// One a window, in order of recording and time.
     pub windows: Vec<PredictedWindow>,
-    /// Recordings that were not used, with the reason.
+    /// Recordings that were not used, with the reason: nothing is said of them.
     pub left_out: Vec<Excluded>,
-    /// Recordings that could not be read, where the run's recipe allows it: nothing is said of them.
+    /// Those of them that could not be read or do not fit the run's recipe, with their files.
     pub failed: Vec<Failure>,
 }
 
@@ -88,17 +88,21 @@ pub struct PredictedWindow {
 /// Reads the windows of new recordings with a classifier of a finished run.
 ///
 /// # Errors
-/// A run without such a classifier; recordings whose windows are not like those it was made for; whatever reading and
-/// preprocessing report.
+/// A run without such a classifier; recordings of which none fits what it was made for; whatever the folder, disk and
+/// memory report. A recording that does not fit beside others that do is named in the result.
 pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Error> {
     let folder = RunFolder::open(&request.run)?;
     let text = PipelineText::new(request.run.join("pipeline.toml").display().to_string(), folder.read_pipeline()?);
     let pipeline = Pipeline::parse(&text, None)?;
-    let corpus = NewRecordings::new(&pipeline, &request.recordings, request.cutting)?;
+    let mut corpus = NewRecordings::new(&pipeline, &request.recordings, request.cutting)?;
     let people = corpus.listing.recordings.iter().map(|recording| recording.subject.0.as_str()).collect();
     let fold = request.part.fold(&request.run, pipeline.scope, &people)?;
     let path = classifier_of(&folder, request, (&pipeline, fold))?;
     let classifier = Classifier::read(&path, &means.device)?;
+    if let (Some(sets), Cutting::Sliding) = (classifier.rr_sets(), request.cutting) {
+        return Err(PipelineError::NoBeats { path, sets: sets.to_string() }.into());
+    }
+    corpus.channels = classifier.contract.channels.iter().map(|channel| channel.label.clone()).collect();
     if corpus.foreign {
         means.watch.progress().caution(&format!(
             "{}: the names are not those of `{}`; each recording counts as a person of its own",
@@ -107,9 +111,7 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
         ));
     }
     let scratch = Scratch(request.scratch.clone());
-    let settings = &pipeline.corpus.resolved;
-    let summary = write_store(&corpus, settings, &pipeline.recipe, &scratch.0, means.threads, &means.watch)
-        .map_err(|error| unusable(&request.recordings, error))?;
+    let summary = usable(&corpus, &pipeline, &scratch.0, (&request.recordings, means))?;
     let store = Store::open(&scratch.0)?;
     check_fit(&path, &classifier.contract, &store)?;
     let (rows, probability) = classifier.probabilities(&store, &means.watch)?;
@@ -118,22 +120,42 @@ pub fn predict(request: &PredictRequest, means: &Means) -> Result<Predicted, Err
     let classes: Vec<(usize, &String)> = classes.map(|(class, name)| (usize::from(class), name)).collect();
     let windows = windows(&classifier, &store, (&rows, &probability), (&classes, request.cutting));
     tell_seen(&windows, means);
+    let failed = summary.failed.iter().map(|one| Excluded { id: one.id.clone(), reason: one.reason.clone() });
     Ok(Predicted {
         classes: classes.iter().map(|(_, name)| (*name).clone()).collect(),
         choice: classifier.choice.clone(),
         classifier: path,
         windows,
-        left_out: summary.excluded,
+        left_out: summary.excluded.into_iter().chain(failed).collect(),
         // What a corpus would be told to change, a run that is finished cannot.
         failed: summary.failed.into_iter().map(|failure| Failure { remedy: None, ..failure }).collect(),
     })
 }
 
-/// New recordings that cannot be used: the keys that would help in a corpus are those of a run that is finished.
-fn unusable(at: &Path, error: PreprocessError) -> Error {
-    let PreprocessError::Failed { failures, recordings } = error else { return error.into() };
-    let faults = failures.iter().map(|Failure { id, reason, .. }| format!("\n  {id}: {reason}")).collect();
-    PipelineError::NewRecordings { path: at.to_owned(), failed: failures.len(), recordings, faults }.into()
+/// A store of the recordings that the run's recipe can read; the others are told of. Nothing of that recipe can be
+/// changed here, so remedies that would change it are not told.
+fn usable(
+    corpus: &NewRecordings,
+    pipeline: &Pipeline,
+    scratch: &Path,
+    (at, means): (&Path, &Means),
+) -> Result<Summary, Error> {
+    let settings = &pipeline.corpus.resolved;
+    let told = |failures: &[Failure]| -> String { failures.iter().map(|one| format!("\n  {}", one.told())).collect() };
+    match write_usable(corpus, settings, &pipeline.recipe, scratch, means.threads, &means.watch) {
+        Ok(made) => {
+            if !made.failed.is_empty() {
+                let (failed, all, list) = (made.failed.len(), made.failed.len() + made.recordings, told(&made.failed));
+                means.watch.progress().caution(&format!("{failed} of {all} recordings cannot be used:{list}"));
+            }
+            Ok(made)
+        }
+        Err(PreprocessError::Failed { failures, recordings }) => {
+            let (path, failed, faults) = (at.to_owned(), failures.len(), told(&failures));
+            Err(PipelineError::NewRecordings { path, failed, recordings, faults }.into())
+        }
+        Err(other) => Err(other.into()),
+    }
 }
 
 fn windows(
@@ -232,6 +254,8 @@ struct NewRecordings {
     inner: Box<dyn Corpus>,
     listing: Listing,
     cutting: Cutting,
+    /// Those that the classifier reads.
+    channels: Vec<String>,
     /// Names say nothing of people.
     foreign: bool,
 }
@@ -239,6 +263,9 @@ struct NewRecordings {
 impl NewRecordings {
     fn new(pipeline: &Pipeline, at: &Path, cutting: Cutting) -> Result<Self, Error> {
         let one = at.is_file() || at.with_extension("hea").is_file();
+        if !one && !at.is_dir() {
+            return Err(PipelineError::NoSuchRecordings { path: at.to_owned() }.into());
+        }
         let root = if one { at.parent().unwrap_or(Path::new(".")) } else { at };
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let inner = corpus_at(pipeline, root);
@@ -253,7 +280,7 @@ impl NewRecordings {
             Some(listing) => listing,
             None => by_files(at, one)?,
         };
-        Ok(Self { inner, listing, cutting, foreign })
+        Ok(Self { inner, listing, cutting, channels: Vec::new(), foreign })
     }
 }
 
@@ -274,7 +301,7 @@ fn by_files(at: &Path, one: bool) -> Result<Listing, Error> {
     if one {
         paths.push(if at.is_file() { at.to_owned() } else { at.with_extension("hea") });
     } else {
-        let fault = |source| PipelineError::Read { path: at.to_owned(), source };
+        let fault = |source| PipelineError::Folder { path: at.to_owned(), source };
         for entry in std::fs::read_dir(at).map_err(fault)? {
             let path = entry.map_err(fault)?.path();
             let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -318,7 +345,12 @@ impl Corpus for NewRecordings {
         Ok(self.listing.clone())
     }
     fn leads(&self, of: &RecordingRef, header: &Header) -> Result<Vec<Lead>, CorpusError> {
-        self.inner.leads(of, header)
+        let leads = self.inner.leads(of, header)?;
+        let found: Vec<String> = leads.iter().map(|lead| lead.label.clone()).collect();
+        if found == self.channels {
+            return Ok(leads);
+        }
+        Err(CorpusError::OtherChannels { path: of.path.clone(), found, needed: self.channels.clone() })
     }
     fn events(&self, of: &RecordingRef, recording: &Recording) -> Result<Vec<Event>, CorpusError> {
         if self.cutting == Cutting::Marks {

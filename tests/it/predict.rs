@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cli::{biossl, fixture, json, stderr, stdout, tiny_pipeline, tiny_run};
+use super::cli::{biossl, fixture, json, stderr, stdout, tiny_run};
 
 /// Lines of a CSV by its columns.
 fn lines(text: &str) -> Vec<BTreeMap<String, String>> {
@@ -105,9 +105,13 @@ fn what_does_not_fit_is_refused() {
     let ecg = fixture("mitdb/100.hea").display().to_string();
     for more in [&["--classifier", "base-knn"][..], &[], &["--classifier", "base-linear", "--fold", "3"]] {
         let output = biossl(&[&["predict", &folder, &ecg][..], more].concat());
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains("base-linear, end-to-end"), "{}", stderr(&output));
     }
+    let output = biossl(&["predict", &folder, "/nonexistent/dir", "--classifier", "base-linear"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = stderr(&output);
+    assert!(told.contains("/nonexistent/dir: there is no such recording or folder") && told.contains(".edf"), "{told}");
     let nothing = tempfile::tempdir().unwrap();
     let output = biossl(&["predict", &folder, nothing.path().to_str().unwrap(), "--classifier", "base-linear"]);
     assert!(stderr(&output).contains("no recording"), "{}", stderr(&output));
@@ -116,26 +120,43 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn recordings_that_fail_are_named_and_the_exit_code_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let pipeline = tiny_pipeline(folder.path());
-    let less = ["preprocess.allow_failed=true", "awareness.arms=['base']", "train.steps=1"];
-    let less: Vec<&str> = less.iter().flat_map(|setting| ["--set", setting]).collect();
-    let linear = "downstream=[{ name = 'linear', c = [1.0], tau = [0.5] }]";
-    let made = biossl(&[&["run", &pipeline, "--quiet", "--set", linear][..], &less].concat());
-    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
     let new = folder.path().join("new");
-    for name in ["100.hea", "100.dat", "100.atr", "106.hea", "106.dat", "106.atr"] {
+    for name in ["100.hea", "100.dat", "100.atr", "106.hea", "106.dat", "106.atr", "119.hea", "119.dat", "119.atr"] {
         let bytes = std::fs::read(fixture("mitdb").join(name)).unwrap();
-        let bytes = if name == "100.dat" { &bytes[..999] } else { &bytes };
-        biossl::base::write_atomically(&new.join(name), bytes).unwrap();
+        let bytes = match name {
+            "100.dat" => bytes[..999].to_vec(),
+            "119.hea" => String::from_utf8(bytes).unwrap().replace("MLII", "aVR").into_bytes(),
+            _ => bytes,
+        };
+        biossl::base::write_atomically(&new.join(name), &bytes).unwrap();
     }
-    let (run, new) = (folder.path().join("run").display().to_string(), new.display().to_string());
-    let arguments = ["predict", &run, &new, "--classifier", "base-linear", "--quiet"];
+    let (run, to) = (tiny_run().join("run").display().to_string(), folder.path().join("p.csv"));
+    let at = new.display().to_string();
+    let arguments = ["predict", &run, &at, "--classifier", "base-linear", "--quiet"];
     let output = biossl(&arguments);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let told = stderr(&output);
-    assert!(told.contains("caution: 1 of 2 recordings failed") && told.contains("100"), "{told}");
+    assert!(told.contains("caution: 2 of 3 recordings cannot be used"), "{told}");
+    assert!(told.contains("100.dat") && told.contains("119.hea") && told.contains("MLII"), "{told}");
+    // Nothing that the command line could not do.
+    assert!(!told.contains("exclude") && !told.contains("allow_failed") && !told.contains("[preprocess]"), "{told}");
     assert!(lines(&stdout(&output)).iter().all(|line| line["recording"] == "106"));
     let found = json(&[&arguments[..], &["--json"]].concat(), 1);
-    assert_eq!((&found["failed"][0]["id"], found["failed"].as_array().unwrap().len()), (&"100".into(), 1));
+    let named = |list: &str| -> Vec<String> {
+        found[list].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (named("left_out"), named("failed")),
+        (vec!["100".into(), "119".into()], vec!["100".into(), "119".into()])
+    );
     assert!(!found["windows"].as_array().unwrap().is_empty());
+
+    // None that can be used: an error, and no file.
+    let bad = new.join("119.hea").display().to_string();
+    let file = to.display().to_string();
+    let output = biossl(&["predict", &run, &bad, "--classifier", "base-linear", "--quiet", "--to", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(told.contains("1 of 1 recordings cannot be used") && told.contains("MLII") && !to.exists(), "{told}");
+    assert!(!told.contains("exclude") && told.contains("pipeline.toml"), "{told}");
 }

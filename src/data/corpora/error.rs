@@ -316,6 +316,17 @@ pub enum CorpusError {
         /// Of the file and of the table.
         units: [String; 2],
     },
+    /// A recording with other channels than those that something finished reads.
+    #[error("{}: its channels are {}, needed are {}", path.display(), found.join(", "), needed.join(", "))]
+    #[diagnostic(help("give recordings of these channels"))]
+    OtherChannels {
+        /// The recording.
+        path: PathBuf,
+        /// Its channels.
+        found: Vec<String>,
+        /// Those that are read.
+        needed: Vec<String>,
+    },
     /// A file that cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -7,6 +7,7 @@ use miette::Diagnostic;
 use serde::Serialize;
 
 use super::error::PreprocessError;
+use crate::base::Watch;
 use crate::data::corpora::RecordingRef;
 use crate::signal::FailedRecording;
 
@@ -28,9 +29,24 @@ impl Failure {
         Self { id: of.id.clone(), path: of.path.clone(), reason: reason(error), remedy: remedy(error) }
     }
 
+    /// The file and what is wrong with it.
+    pub fn told(&self) -> String {
+        let path = self.path.display().to_string();
+        // Most messages name their file themselves.
+        if self.reason.contains(&path) { self.reason.clone() } else { format!("{path}: {}", self.reason) }
+    }
+
     /// What a store says of it.
     pub(super) fn entry(&self) -> FailedRecording {
         FailedRecording { id: self.id.clone(), reason: self.reason.clone() }
+    }
+}
+
+/// Names the recordings that failed beside `sound` others, at the end and however little a person asked to be told.
+pub(super) fn warn_of_failures(failures: &[Failure], sound: usize, watch: &Watch) {
+    if !failures.is_empty() {
+        let (failed, all, list) = (failures.len(), failures.len() + sound, listed(failures));
+        watch.progress().caution(&format!("{failed} of {all} recordings failed and are not in the store:{list}"));
     }
 }
 
@@ -56,12 +72,9 @@ fn remedy(error: &dyn Diagnostic) -> Option<String> {
 /// All of them for a person, a file a line.
 pub(super) fn listed(failures: &[Failure]) -> String {
     let mut text = String::new();
-    for Failure { id, path, reason, remedy } in failures {
-        let path = path.display().to_string();
-        // Most messages name their file themselves.
-        let place = if reason.contains(&path) { String::new() } else { format!("{path}: ") };
-        let _ = write!(text, "\n  {id}: {place}{reason}");
-        if let Some(remedy) = remedy {
+    for failure in failures {
+        let _ = write!(text, "\n  {}: {}", failure.id, failure.told());
+        if let Some(remedy) = &failure.remedy {
             let _ = write!(text, "\n    remedy: {remedy}");
         }
     }

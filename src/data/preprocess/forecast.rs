@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::PreprocessError;
-use super::failure::Failure;
+use super::failure::{Failure, warn_of_failures};
 use super::parallel::Crew;
 use super::recipe::{Baseline, Pass, Recipe};
 use super::signal::filtered_until;
@@ -87,7 +87,7 @@ pub fn forecast(
     let mut subjects: Vec<&str> = survey.list.iter().map(|of| of.subject.0.as_str()).collect();
     subjects.sort_unstable();
     subjects.dedup();
-    survey.warn_of_failures(watch);
+    warn_of_failures(&survey.failures, survey.list.len(), watch);
     Ok(Forecast {
         store: out.to_owned(),
         corpus: corpus.name().to_owned(),
@@ -175,6 +175,8 @@ impl Needs {
 pub(super) enum Purpose {
     /// To make the store.
     Make,
+    /// To make one of all that can be used, by a recipe that is not to be changed any more.
+    MakeOfUsable,
     /// To tell what making it takes, short memory included.
     Foresee,
 }
@@ -206,7 +208,7 @@ impl Room {
         let samples = picked().map(|channel| stretched(channel.samples, channel.rate_hz)).max().unwrap_or(0);
         let of_one = worker_bytes((recorded, samples, leads.len() as u64), recipe);
         let of_all = match self.purpose {
-            Purpose::Make => of_one.saturating_mul(self.workers),
+            Purpose::Make | Purpose::MakeOfUsable => of_one.saturating_mul(self.workers),
             // Read side by side, then one of them filtered.
             Purpose::Foresee => recorded.saturating_mul(4).saturating_mul(self.workers).max(of_one),
         };

@@ -28,4 +28,4 @@ pub use same_data::{DataDifference, data_differ, listing_differs};
 pub use signal::{Extent, extent, filtered};
 pub use summary::{ClassCount, Mixture, Rejected, Resampled, SubjectCount, Summary};
 pub use windows::{Dropped, Place, Plan, Windows, cut, plan, rejects, windows};
-pub use workers::write_store;
+pub use workers::{write_store, write_usable};

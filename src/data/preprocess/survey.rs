@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::PreprocessError;
-use super::failure::{Failure, listed};
+use super::failure::Failure;
 use super::forecast::{Purpose, Room};
 use super::padding;
 use super::parallel::Crew;
@@ -83,10 +83,13 @@ impl Survey {
                 Err(error) => failures.push(Failure::new(&of, &error)),
             }
         }
-        if !failures.is_empty() && (!recipe.allow_failed || list.is_empty()) {
+        let whole = purpose != Purpose::MakeOfUsable;
+        if !failures.is_empty() && ((whole && !recipe.allow_failed) || list.is_empty()) {
             return Err(PreprocessError::Failed { failures, recordings: n_listed });
         }
-        units_are_used(&planned, recipe)?;
+        if whole {
+            units_are_used(&planned, recipe)?;
+        }
         let places = || planned.iter().flat_map(|recording: &Planned| &recording.places).copied();
         if places().next().is_none() {
             let (corpus, recordings) = (corpus.name().to_owned(), list.len());
@@ -141,15 +144,6 @@ impl Survey {
             Mixture::of(&lead.label, leads.map(|lead| lead.lead.as_str()))
         };
         labels.iter().enumerate().filter_map(of_channel).collect()
-    }
-
-    /// Names the recordings that failed, at the end and however little a person asked to be told.
-    pub(super) fn warn_of_failures(&self, watch: &Watch) {
-        if !self.failures.is_empty() {
-            let (failed, all) = (self.failures.len(), self.failures.len() + self.list.len());
-            let list = listed(&self.failures);
-            watch.progress().caution(&format!("{failed} of {all} recordings failed and are not in the store:{list}"));
-        }
     }
 
     /// Tells what a person should know before anything is written.

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::PreprocessError;
-use super::failure::Failure;
+use super::failure::{Failure, warn_of_failures};
 use super::forecast::{Needs, Purpose};
 use super::parallel::Crew;
 use super::recipe::{Recipe, resolved_json};
@@ -43,8 +43,37 @@ pub fn write_store(
     threads: usize,
     watch: &Watch,
 ) -> Result<Summary, PreprocessError> {
+    let made = make((corpus, corpus_settings), recipe, out, Crew { threads, watch }, Purpose::Make)?;
+    warn_of_failures(&made.failed, made.recordings, watch);
+    Ok(made)
+}
+
+/// The same of all recordings that can be used, whatever `allow_failed` says: for recordings that come to a recipe when
+/// nothing of it can be changed any more. Those that cannot are in the summary, and nobody is told of them.
+///
+/// # Errors
+/// As [`write_store`]; [`PreprocessError::Failed`] when no recording can be used.
+pub fn write_usable(
+    corpus: &dyn Corpus,
+    corpus_settings: &Value,
+    recipe: &Recipe,
+    out: &Path,
+    threads: usize,
+    watch: &Watch,
+) -> Result<Summary, PreprocessError> {
     let crew = Crew { threads, watch };
-    let survey = Survey::of(corpus, recipe, crew, Purpose::Make)?;
+    make((corpus, corpus_settings), recipe, out, crew, Purpose::MakeOfUsable)
+}
+
+fn make(
+    (corpus, corpus_settings): (&dyn Corpus, &Value),
+    recipe: &Recipe,
+    out: &Path,
+    crew: Crew<'_>,
+    purpose: Purpose,
+) -> Result<Summary, PreprocessError> {
+    let survey = Survey::of(corpus, recipe, crew, purpose)?;
+    let threads = crew.threads;
     Needs::of(&survey, recipe, threads).check(out, threads)?;
     let recipe_json = resolved_json(corpus.name(), corpus_settings, recipe);
     let recipe_hash = sha256_hex(recipe_json.as_bytes());
@@ -58,7 +87,6 @@ pub fn write_store(
     let table = table(corpus, &survey, rows);
     writer.finish(&table)?;
     let bytes = std::fs::metadata(out).map_err(|source| PreprocessError::Io { path: out.to_owned(), source })?.len();
-    survey.warn_of_failures(watch);
     Ok(summary(corpus, out, (bytes, recipe_hash), &table, survey))
 }
 
