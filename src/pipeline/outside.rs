@@ -173,6 +173,8 @@ pub(super) struct Outsider {
     file: PathBuf,
     /// Its SHA-256.
     file_hash: String,
+    /// People of the store whom it has seen; absent in runs of earlier versions, which took the split's pool for them.
+    pub(super) seen: Option<BTreeSet<String>>,
     /// SHA-256 of the copy in the run folder; absent in runs of earlier versions.
     pub(super) copy_hash: Option<String>,
 }
@@ -182,7 +184,11 @@ impl Outsider {
     const EVENT: &'static str = "outside";
 
     /// Copies the encoder into a run and writes down where it came from.
-    pub(super) fn keep(admitted: &Admitted, folder: &RunFolder, journal: &mut Journal) -> Result<(), Error> {
+    pub(super) fn keep(
+        (admitted, seen): (&Admitted, &BTreeSet<String>),
+        folder: &RunFolder,
+        journal: &mut Journal,
+    ) -> Result<(), Error> {
         let Admitted { file, file_hash, pretrained, arm: OutsideArm { name, transductive } } = admitted;
         let copy = RunFolder::encoder_file(&folder.checkpoint_folder(name, 0)?.join(Self::EVENT));
         save_encoder(&copy, &pretrained.group, &provenance(&pretrained.contract))?;
@@ -191,6 +197,7 @@ impl Outsider {
             transductive: *transductive,
             file: file.clone(),
             file_hash: file_hash.clone(),
+            seen: Some(seen.clone()),
             copy_hash: Some(hash_of(&copy)?),
         };
         Ok(journal.record_once(Self::EVENT, &outsider)?)
@@ -226,6 +233,14 @@ impl Outsider {
     /// A copy that cannot be read.
     pub(super) fn hash_of_copy(&self, folder: &RunFolder) -> Result<String, Error> {
         hash_of(&self.copy(folder))
+    }
+
+    /// The people of a store whom its copy has seen.
+    ///
+    /// # Errors
+    /// A copy that cannot be read.
+    pub(super) fn people_of_copy(&self, folder: &RunFolder, store: &Store) -> Result<BTreeSet<String>, Error> {
+        Ok(people_seen(&Contract::of_file(&self.copy(folder))?, store))
     }
 
     /// Whether its copy has seen those who judge in these splits.

@@ -30,6 +30,8 @@ pub(super) struct Expected<'a> {
     pub(super) arms: &'a [ArmName],
     /// Encoders beside the random one.
     pub(super) encoders: &'a [&'a str],
+    /// People whom an encoder from outside has seen; of the pipeline's own it is the split's pool.
+    pub(super) seen: Option<&'a BTreeSet<String>>,
     /// Whether it is asked who it is.
     pub(super) identity: bool,
 }
@@ -97,7 +99,7 @@ impl Recorded {
         // Of a fold and crowd: how many windows of each person are judged, and who is left out.
         let mut first: BTreeMap<(u16, Crowd), (Option<u64>, Vec<String>)> = BTreeMap::new();
         for (proof, seed) in rounds(expected) {
-            for (crowd, people) in crowds(proof) {
+            for (crowd, people) in crowds(proof, expected.seen) {
                 for encoder in std::iter::once(&RANDOM).chain(expected.encoders) {
                     let (fold, word) = (proof.fold, crowd.name());
                     let place = format!("journal.jsonl: identity of {encoder}, {word}, seed {seed}, fold {fold}");
@@ -164,14 +166,16 @@ fn rounds<'a>(expected: &Expected<'a>) -> impl Iterator<Item = (&'a Proof, u64)>
     proofs.iter().flat_map(move |proof| seeds.iter().map(move |&seed| (proof, seed)))
 }
 
-/// Who is asked about in a fold; in plans within people nobody is unseen.
-fn crowds(proof: &Proof) -> Vec<(Crowd, BTreeSet<&str>)> {
-    let pool = proof.pool.subjects.iter().map(String::as_str).collect();
+/// Who is asked about in a fold: those whom pretraining saw, and the others; in plans within people those of the pool.
+fn crowds<'a>(proof: &'a Proof, seen: Option<&BTreeSet<String>>) -> Vec<(Crowd, BTreeSet<&'a str>)> {
+    let mut people: BTreeSet<&str> = proof.pool.subjects.iter().map(String::as_str).collect();
     let roles = &proof.roles;
-    let unseen = roles.validation.subjects.iter().chain(&roles.test.subjects).map(String::as_str).collect();
-    let mut crowds = vec![(Crowd::Pool, pool), (Crowd::Unseen, unseen)];
-    if proof.scope.is_within() {
-        crowds.truncate(1);
+    if !proof.scope.is_within() {
+        people.extend(roles.validation.subjects.iter().chain(&roles.test.subjects).map(String::as_str));
     }
-    crowds
+    let of_pool = |person: &&str| proof.pool.subjects.iter().any(|id| id == person);
+    let (pool, unseen) =
+        people.into_iter().partition(|person| seen.map_or(of_pool(person), |seen| seen.contains(*person)));
+    let crowds = [(Crowd::Pool, pool), (Crowd::Unseen, unseen)];
+    crowds.into_iter().filter(|(_, people): &(Crowd, BTreeSet<&str>)| !people.is_empty()).collect()
 }

@@ -1,6 +1,7 @@
 //! The road: store, split, pretraining of each arm, judging, the files of the run folder. Each room gets its own part
 //! of the pipeline and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -234,7 +235,7 @@ impl<'a> Run<'a> {
     pub fn score(&mut self) -> Result<Evaluated, Error> {
         self.ledger().check()?;
         let costs = self.costs.clone();
-        self.judge_all(costs, &mut |run, fold, seed| {
+        self.judge_all((costs, None), &mut |run, fold, seed| {
             let mut pretrained = Vec::new();
             for arm in 0..run.pipeline.arms.len() {
                 pretrained.push((run.pipeline.arms[arm].name.clone(), run.pretrain_arm(arm, fold, seed)?));
@@ -249,17 +250,23 @@ impl<'a> Run<'a> {
     /// As [`Run::score`].
     pub fn score_outside(&mut self, admitted: Admitted) -> Result<Evaluated, Error> {
         self.ledger().check()?;
-        Outsider::keep(&admitted, &self.folder, &mut self.journal)?;
+        let seen = outside::people_seen(&admitted.pretrained.contract, &self.store);
+        Outsider::keep((&admitted, &seen), &self.folder, &mut self.journal)?;
         // What was kept is what is judged, in every round.
         let encoders: Rc<[_]> = [(admitted.arm.name, admitted.pretrained)].into();
-        self.judge_all(Vec::new(), &mut |_, _, _| Ok(Rc::clone(&encoders)))
+        self.judge_all((Vec::new(), Some(&seen)), &mut |_, _, _| Ok(Rc::clone(&encoders)))
     }
 
     fn ledger(&self) -> TestLedger {
         TestLedger::beside(self.store.path(), &self.means.command)
     }
 
-    fn judge_all(&mut self, costs: Vec<ArmCost>, encoders: &mut Encoders<'_, 'a>) -> Result<Evaluated, Error> {
+    /// `seen` are the people whom pretraining saw, where it was not on the pools of the splits.
+    fn judge_all(
+        &mut self,
+        (costs, seen): (Vec<ArmCost>, Option<&BTreeSet<String>>),
+        encoders: &mut Encoders<'_, 'a>,
+    ) -> Result<Evaluated, Error> {
         let pipeline = self.pipeline;
         // A second handle: the evaluation holds its store while the run's journal is written.
         let store = self.store.clone();
@@ -269,7 +276,7 @@ impl<'a> Run<'a> {
         let mut evaluation = Evaluation::new(&store, &self.splits, ways, settings, (ledger, seed))?;
         for (fold, seed) in self.rounds() {
             let pretrained = encoders(self, fold, seed)?;
-            self.judge(&mut evaluation, &pretrained, (fold, seed))?;
+            self.judge(&mut evaluation, (&pretrained, seen), (fold, seed))?;
         }
         let evaluated = Evaluated { costs, ..evaluation.finish()? };
         self.folder.write_predictions(&evaluation.predictions())?;
@@ -287,14 +294,14 @@ impl<'a> Run<'a> {
     fn judge(
         &mut self,
         evaluation: &mut Evaluation<'_>,
-        pretrained: &[(String, Pretrained)],
+        (pretrained, seen): (&[(String, Pretrained)], Option<&BTreeSet<String>>),
         (fold, seed): (usize, u64),
     ) -> Result<(), Error> {
         let Some((_, first)) = pretrained.first() else { return Ok(()) };
         let arms = pretrained.iter().map(|(name, of)| PretrainedArm { name, group: &of.group, steps: of.steps });
         let arms: Vec<PretrainedArm<'_>> = arms.collect();
         let (split, store, folder) = (&self.splits[fold], &self.store, &self.parts[fold]);
-        let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, device: &self.means.device };
+        let round = Round { split, seed, encoder: &*first.encoder, arms: &arms, seen, device: &self.means.device };
         let places = self.places(&first.contract, fold);
         let names: Vec<&str> = pretrained.iter().map(|(name, _)| name.as_str()).collect();
         let lines = arm_names(&names, &self.pipeline.downstream, (&self.pipeline.evaluate, &self.pipeline.seeds));

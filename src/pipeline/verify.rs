@@ -175,8 +175,9 @@ impl Verifier {
         let own = pipeline.arms.iter().map(|arm| arm.name.as_str());
         let encoders: Vec<&str> = outside.map_or_else(|| own.collect(), |arm| vec![arm]);
         let (arms, identity) = (pipeline.judged_names(outside), pipeline.evaluate.identity());
-        let seeds = &pipeline.seeds;
-        let mut found = Recorded::of(&Expected { journal, proofs, seeds, arms: &arms, encoders: &encoders, identity });
+        let seen = self.outsider.as_ref().and_then(|outsider| outsider.seen.as_ref());
+        let (arms, encoders, seeds) = (&arms[..], &encoders[..], &pipeline.seeds[..]);
+        let mut found = Recorded::of(&Expected { journal, proofs, seeds, arms, encoders, seen, identity });
         self.disagreements.append(&mut found.disagreements);
         self.looked_at(format!(
             "journal.jsonl: {} readings of the test and {} counts of who was known, for every arm, seed and fold",
@@ -464,6 +465,10 @@ impl Verifier {
         match outsider.has_seen(&self.folder, store, splits) {
             Ok(seen) => self.same(&format!("journal.jsonl: {}", outsider.arm), word(outsider.transductive), word(seen)),
             Err(error) => self.note(place.clone(), error.to_string(), "the encoder that was judged"),
+        }
+        if let (Some(written), Ok(seen)) = (&outsider.seen, outsider.people_of_copy(&self.folder, store)) {
+            let named = |people: &BTreeSet<String>| people.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            self.same(&format!("journal.jsonl: {}, people seen", outsider.arm), &named(written), &named(&seen));
         }
         match (outsider.hash_of_copy(&self.folder), &outsider.copy_hash) {
             (Ok(hash), Some(written)) => self.same(&format!("{place}: SHA-256"), &hash, written),

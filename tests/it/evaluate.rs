@@ -61,7 +61,7 @@ fn judge_with(store: &Store, ways: &str, settings: &str, seeds: &[u64]) -> Outco
         Evaluation::new(store, std::slice::from_ref(&split), &ways, &settings, (ledger, plan.choice.seed())).unwrap();
     let arms = [PretrainedArm { name: "base", group: &group, steps: 7 }];
     for &seed in seeds {
-        let round = Round { split: &split, seed, encoder, arms: &arms, device: &Device::Cpu };
+        let round = Round { split: &split, seed, encoder, arms: &arms, seen: None, device: &Device::Cpu };
         evaluation.judge(&round, &mut Bench::silent(&watch)).unwrap();
     }
     Outcome {
@@ -183,7 +183,7 @@ fn rr_features_stand_beside_the_embeddings_of_all_arms() {
     let watch = Watch::default();
     let splits = std::slice::from_ref(&split);
     let mut evaluation = Evaluation::new(&store, splits, &ways, &settings, (ledger, 0)).unwrap();
-    let round = Round { split: &split, seed: 1, encoder: &*encoder, arms: &[], device: &Device::Cpu };
+    let round = Round { split: &split, seed: 1, encoder: &*encoder, arms: &[], seen: None, device: &Device::Cpu };
     evaluation.judge(&round, &mut Bench::silent(&watch)).unwrap();
     let table = evaluation.predictions();
     let of = |arm: &str| -> Vec<Vec<f32>> {

@@ -74,6 +74,14 @@ fn an_outside_encoder_has_its_word_beside_every_number() {
         judged["scores"].as_array().unwrap().iter().map(|score| score["arm"].as_str().unwrap()).collect();
     assert!(arms.contains("encoder-transductive-linear") && arms.contains("random-linear"), "{arms:?}");
     assert!(!arms.contains("encoder-linear"));
+    // Whom pretraining saw and who is unseen follows from the encoder, not from this split's pool.
+    let split: Value = serde_json::from_slice(&std::fs::read(run.join("run/split.json")).unwrap()).unwrap();
+    let pretrained_on = split[0]["pool"]["subjects"].as_array().unwrap();
+    let known = judged["identity_counts"].as_array().unwrap();
+    let left_out = |one: &&Value| (one["crowd"] == "pool") != pretrained_on.contains(&one["subject"]);
+    assert!(known.iter().any(|one| one["crowd"] == "pool") && known.iter().find(left_out).is_none(), "{known:?}");
+    let here: Value = serde_json::from_slice(&std::fs::read(folder.path().join("run/split.json")).unwrap()).unwrap();
+    assert_ne!(here[0]["pool"]["subjects"], split[0]["pool"]["subjects"]);
 
     // The run is checked like any other: its encoder lies in it, with what it has seen.
     assert_eq!(json(&["verify", &out, "--json"], 0)["disagreements"], Value::from(Vec::<Value>::new()));

@@ -280,6 +280,9 @@ impl Embedded {
         (subset, wanted): (&Subset<R>, &BTreeSet<u32>),
     ) -> Result<(), EvaluateError> {
         let subset = subset.only(store.table(), |row| wanted.contains(&row));
+        if subset.is_empty() {
+            return Ok(());
+        }
         let found = embed(encoder, &group.weights(), store, &subset)?;
         self.by_row.extend(found.rows.iter().copied().zip(found.values.axis_iter(Axis(0)).map(|row| row.to_vec())));
         Ok(())

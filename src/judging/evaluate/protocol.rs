@@ -45,6 +45,8 @@ pub struct Round<'a> {
     pub encoder: &'a dyn Encoder,
     /// Pretrained encoders to be judged.
     pub arms: &'a [PretrainedArm<'a>],
+    /// People whom pretraining saw; `None`: those of the split's pool.
+    pub seen: Option<&'a BTreeSet<String>>,
     /// Where the controls compute.
     pub device: &'a Device,
 }
@@ -80,6 +82,26 @@ pub struct Evaluation<'a> {
     encoders: Vec<String>,
     /// Training seeds, in the order of their rounds.
     seeds: Vec<u64>,
+}
+
+impl Round<'_> {
+    /// Rows of people whom pretraining saw, and of others; nobody's crowd is left out. Plans within people test the very
+    /// people of the pool, whose windows are asked about.
+    fn crowds(&self, store: &Store, test: &Subset<Test>) -> Vec<(Crowd, Vec<u32>)> {
+        let (split, table) = (self.split, store.table());
+        let mut rows = split.pool().rows().to_vec();
+        if !split.proof().scope.is_within() {
+            rows.extend(split.validation().rows().iter().chain(test.rows()));
+        }
+        let seen: BTreeSet<&str> = match self.seen {
+            Some(people) => people.iter().map(String::as_str).collect(),
+            None => split.pool().subjects().iter().map(|&id| table.subjects[id as usize].0.as_str()).collect(),
+        };
+        let (pool, unseen): (Vec<u32>, Vec<u32>) =
+            rows.into_iter().partition(|&row| seen.contains(table.subject_of(row).0.as_str()));
+        let crowds = [(Crowd::Pool, pool), (Crowd::Unseen, unseen)];
+        crowds.into_iter().filter(|(_, rows)| !rows.is_empty()).collect()
+    }
 }
 
 impl<'a> Evaluation<'a> {
@@ -171,12 +193,9 @@ impl<'a> Evaluation<'a> {
         bench: &mut Bench<'_>,
     ) -> Result<(), EvaluateError> {
         let (store, split) = (self.store, round.split);
-        let unseen: Vec<u32> = split.validation().rows().iter().chain(test.rows()).copied().collect();
-        let crowds = [(Crowd::Pool, split.pool().rows().to_vec()), (Crowd::Unseen, unseen)];
+        let crowds = round.crowds(self.store, test);
         let encoders = std::iter::once((RANDOM, random)).chain(round.arms.iter().map(|arm| (arm.name, arm.group)));
-        // Plans within people test the very people of the pool: nobody is unseen.
-        let n_crowds = if split.proof().scope.is_within() { 1 } else { crowds.len() };
-        for (crowd, rows) in crowds.into_iter().take(n_crowds) {
+        for (crowd, rows) in crowds {
             let parted = Parted::of(store, &rows);
             self.identity_left_out.extend(parted.left_out.iter().cloned());
             for (name, group) in encoders.clone() {
@@ -215,13 +234,9 @@ impl<'a> Evaluation<'a> {
         watch.progress().say(&of);
         let (mut embedded, wanted) = (Embedded::default(), parted.rows());
         let encoder = (round.encoder, group);
-        match crowd {
-            Crowd::Pool => embedded.add(encoder, store, (split.pool(), &wanted))?,
-            Crowd::Unseen => {
-                embedded.add(encoder, store, (split.validation(), &wanted))?;
-                embedded.add(encoder, store, (test, &wanted))?;
-            }
-        }
+        embedded.add(encoder, store, (split.pool(), &wanted))?;
+        embedded.add(encoder, store, (split.validation(), &wanted))?;
+        embedded.add(encoder, store, (test, &wanted))?;
         let known = who_is_it(&embedded, parted, round.seed)?;
         if !known.converged {
             watch.progress().caution(&format!("{of}: the linear probe had not converged"));
