@@ -179,6 +179,6 @@ fn embeddings_of_a_run_load_as_an_array_with_a_line_a_row() {
     assert!(std::fs::read(folder.path().join("again/embeddings.npy")).unwrap() == bytes);
 
     let unknown = biossl(&["embed", &pipeline, "--arm", "bass", "--to", &to]);
-    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("base, subject-invariant"), "{}", stderr(&unknown));
 }

@@ -125,7 +125,7 @@ fn a_person_needs_a_plan_that_parts_their_own_recordings() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = pipeline(folder.path(), &["200", "203", "208", "223", "233"]);
     let output = biossl(&["pretrain", &pipeline, "--quiet", "--set", "split.name=shares"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("within-time"), "{}", stderr(&output));
     assert!(!folder.path().join("run").exists());
 }

@@ -14,7 +14,13 @@ use serde_json::{Map, Value, json};
 use crate::synthetic::arms::Corpus;
 
 fn short(steps: u64) -> PretrainSettings {
-    PretrainSettings { steps: Some(steps), checkpoint_every: 4, ..Corpus::pinned() }
+    let pinned = Corpus::pinned();
+    PretrainSettings {
+        steps: Some(steps),
+        warm_up: pinned.warm_up.map(|w| w.min(steps)),
+        checkpoint_every: 4,
+        ..pinned
+    }
 }
 
 /// Sets the stop flag once a step is done, as a signal would.
