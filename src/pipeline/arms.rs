@@ -126,9 +126,10 @@ impl Arms<'_, '_, '_> {
             check_meaning(&arm, item)?;
             if let Some(earlier) = arms.iter().find(|earlier| earlier.name.eq_ignore_ascii_case(&arm.name)) {
                 // They name folders, too: some file systems hold `base` and `Base` for one.
-                let message = match earlier.name == arm.name {
-                    true => format!("two arms are called `{}`", arm.name),
-                    false => format!("two arms are called `{}` and `{}`: equal but for case", earlier.name, arm.name),
+                let message = if earlier.name == arm.name {
+                    format!("two arms are called `{}`", arm.name)
+                } else {
+                    format!("two arms are called `{}` and `{}`: equal but for case", earlier.name, arm.name)
                 };
                 return Err(ConfigError::at(item.span(), message).with_help("give one of them another `name`"));
             }

@@ -141,7 +141,9 @@ fn usable(
     (at, means): (&Path, &Means),
 ) -> Result<Summary, Error> {
     let settings = &pipeline.corpus.resolved;
-    let told = |failures: &[Failure]| -> String { failures.iter().map(|one| format!("\n  {}", one.told())).collect() };
+    let told = |failures: &[Failure]| -> String {
+        failures.iter().fold(String::new(), |list, one| list + "\n  " + &one.told())
+    };
     match write_usable(corpus, settings, &pipeline.recipe, scratch, means.threads, &means.watch) {
         Ok(made) => {
             if !made.failed.is_empty() {

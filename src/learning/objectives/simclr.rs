@@ -243,7 +243,7 @@ mod tests {
         let similar = |x: &[f64], y: &[f64]| (plain::dot(x, y) / 0.5).exp();
         let own = similar(&of_a[1], &of_b[1]);
         let term = |row: &[f64]| -(own / (own + similar(row, &of_b[0]))).ln();
-        let expected = (term(&of_a[1]) + term(&of_b[1])) / 2.0;
+        let expected = f64::midpoint(term(&of_a[1]), term(&of_b[1]));
         assert!((number(&found.total) - expected).abs() < 1e-9, "{expected}");
         let (_, gradient) = loss_and_gradient(|a| score(a).total, &a);
         assert!(gradient[0].iter().all(|slope| *slope == 0.0), "{gradient:?}");

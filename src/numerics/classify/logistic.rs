@@ -185,7 +185,9 @@ impl Problem<'_> {
             rows.add_to(by_row, d);
             by_intercept.iter_mut().zip(intercepts).for_each(|(into, sum)| *into += sum);
         }
-        gradient.iter_mut().for_each(|entry| *entry /= self.total);
+        for entry in gradient.iter_mut() {
+            *entry /= self.total;
+        }
         value / self.total
     }
 
@@ -210,7 +212,9 @@ impl Problem<'_> {
                 let weight = self.examples.weights[at[k]];
                 residuals.iter_mut().zip(intercepts).for_each(|(logit, intercept)| *logit += intercept);
                 loss += weight * cross_entropy(residuals, self.ranks[at[k]]);
-                residuals.iter_mut().for_each(|residual| *residual *= weight);
+                for residual in residuals.iter_mut() {
+                    *residual *= weight;
+                }
                 by_intercept.iter_mut().zip(residuals).for_each(|(into, residual)| *into += *residual);
             }
             by_row.add_products(x, &logits);
