@@ -9,6 +9,7 @@
 
 mod error;
 mod guard;
+mod heaps;
 mod mmap;
 mod reader;
 mod samples;

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::error::{StoreError, StoreFault};
 use super::guard::{Plain, column, dataset, refuse_links};
+use super::heaps;
 use super::samples::{Chunk, Samples, checksum};
 use super::schema::{Compression, FORMAT, SCHEMA_VERSION, StoreHeader, attribute, name, unlocked};
 use super::seal::{self, Found, Seal};
@@ -61,6 +62,7 @@ impl Store {
         }
         let plain = File::open(path).map_err(StoreFault::io("opening the store"))?;
         let found = seal::check(&plain)?;
+        heaps::check(&plain, if let Found::Sealed(seal) = &found { &seal.samples } else { &(0..0) })?;
         let file = unlocked().open(path).map_err(StoreFault::hdf5("opening the store"))?;
         check_schema(&file)?;
         let Found::Sealed(seal) = found else { return Err(StoreFault::Seal) };

@@ -378,6 +378,23 @@ fn stores_of_schema_1_and_other_programs_files_are_told_apart() {
     }
 }
 
+#[test]
+fn a_heap_that_never_ends_is_not_walked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    let bytes = std::fs::read(&path).unwrap();
+    let heap = bytes.windows(4).position(|four| four == b"GCOL").unwrap();
+    // Its first object, now free space of no bytes; and one that claims all there are.
+    for claimed in [0, u64::MAX] {
+        let mut forged = bytes.clone();
+        forged[heap + 16..heap + 18].fill(0);
+        forged[heap + 24..heap + 32].copy_from_slice(&claimed.to_le_bytes());
+        crate::base::write_atomically(&path, &forged).unwrap();
+        seal::forge(&path);
+        assert!(matches!(refusal(&path), StoreFault::Seal));
+    }
+}
+
 mod laws {
     use proptest::prelude::*;
 
